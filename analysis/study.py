@@ -1,0 +1,79 @@
+"""The main job: a body and a motion become joint torques.
+
+There are no ground forces yet. What the ground would have to supply appears as the root residual, and
+the torques of a standing leg lack their share of it; `lacks_ground_force` says which those are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dynamics import InverseDynamics, Trajectory, inverse_dynamics, trajectory
+from smpl2mjcf import Body, Humanoid, Motion, build_humanoid, motion_to_qpos
+from smpl2mjcf.motion import betas_for_body
+
+from .stance import lacks_ground_force, standing_feet
+
+DEFAULT_CUTOFF = 6.0
+"""Hz, the usual choice for walking (Winter 2009, ch. 2). Jumps and kicks need more: they are shorter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A motion's torques and all they were computed from."""
+
+    humanoid: Humanoid
+    motion: Motion
+    trajectory: Trajectory
+    result: InverseDynamics
+    standing: NDArray[np.bool_]  # (T, 2) left, right foot on the ground
+    lacks_ground_force: NDArray[np.bool_]  # (T, nv) torques that omit a ground force
+    cutoff: float | None  # Hz
+
+    @property
+    def body_weight(self) -> float:
+        """N."""
+        return self.humanoid.mass * float(np.linalg.norm(self.humanoid.model.opt.gravity))
+
+    @property
+    def vertical_residual(self) -> NDArray[np.float64]:
+        """(T,) in body weights: the vertical force that the ground would have to supply."""
+        return np.asarray(self.result.root_residual)[:, 2] / self.body_weight
+
+
+def torque_study(
+    body: Body,
+    motion: Motion,
+    betas: ArrayLike | None = None,
+    mass: float | None = None,
+    sex: str | None = None,
+    cutoff: float | None = DEFAULT_CUTOFF,
+) -> Study:
+    """Joint torques of a motion on a body, without ground forces.
+
+    betas: (B,), None takes the motion's where they belong to the body's family, else the mean shape.
+    mass: kg, None for 985 kg/m3 times volume. sex: None takes the motion's where the body is neutral.
+    cutoff: Hz, effective -3 dB of the zero-lag low-pass; None for no filter.
+
+    Raises smpl2mjcf.Error for a body and motion that do not fit, dynamics.Error for a motion too short.
+    """
+    if betas is None:
+        betas = betas_for_body(motion, body.family, body.num_betas)
+    if sex is None:
+        sex = motion.sex if body.sex == "neutral" else body.sex
+    humanoid = build_humanoid(body, betas, mass, sex)
+    model = humanoid.model
+    path = trajectory(model, motion_to_qpos(humanoid, motion), fps=motion.fps, cutoff=cutoff)
+    standing = standing_feet(model, path)
+    return Study(
+        humanoid,
+        motion,
+        path,
+        inverse_dynamics(model, path),
+        standing,
+        lacks_ground_force(model, standing),
+        cutoff,
+    )

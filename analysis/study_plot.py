@@ -1,0 +1,125 @@
+"""The picture of a torque study: the root residual, and the sagittal torques of legs, trunk and arms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .study import Study
+
+# Colours of Okabe and Ito (2008), told apart with any colour vision.
+COLOURS = {"left": "#0072B2", "right": "#D55E00", "": "#333333"}
+
+PANELS = (
+    ("Hip (extension +)", "hip", ("left", "right"), 0),
+    ("Knee (flexion +)", "knee", ("left", "right"), 0),
+    ("Ankle (plantarflexion +)", "ankle", ("left", "right"), 0),
+    ("Lumbar, spine1 (flexion +)", "spine1", ("",), 0),
+    ("Shoulder (about the body's z)", "shoulder", ("left", "right"), 2),
+)
+"""Title, joint, sides, axis."""
+
+
+def plot_study(study: Study, path: Path) -> None:
+    """Write the PNG."""
+    # The object interface needs no display and leaves a caller's pyplot state alone.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 11), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(len(PANELS) + 1, 1, sharex=True)
+    time = np.asarray(study.trajectory.time)
+    _plot_residual(axes[0], study, time)
+    for axis, panel in zip(axes[1:], PANELS):
+        _plot_torque(axis, study, time, *panel)
+    axes[-1].set_xlabel("Time [s]")
+    for axis in axes:
+        axis.margins(x=0)
+        axis.grid(alpha=0.3)
+        for start, end in _runs(~np.asarray(study.trajectory.valid)):
+            axis.axvspan(time[start], time[end], color="0.9", zorder=0)
+    axes[1].legend(loc="upper right", ncols=2, fontsize="small")
+    cutoff = "no filter" if study.cutoff is None else f"low-pass {study.cutoff:g} Hz"
+    figure.suptitle(
+        f"{study.motion.source or 'motion'}: {study.humanoid.mass:.1f} kg, {cutoff}\n"
+        "NO GROUND FORCES: dotted torques belong to a standing leg and lack its ground force; "
+        "grey: extrapolated ends",
+        fontsize="medium",
+    )
+    figure.savefig(path, dpi=110, format="png")
+
+
+def _plot_residual(axis: Any, study: Study, time: NDArray[np.float64]) -> None:
+    axis.plot(time, study.vertical_residual, color=COLOURS[""])
+    axis.axhline(1.0, color="0.6", linewidth=0.8)
+    axis.axhline(0.0, color="0.6", linewidth=0.8)
+    axis.set_title("Vertical root residual: what the ground would have to supply", fontsize="medium", loc="left")
+    axis.set_ylabel("Force\n[body weight]")
+    _limit(axis, study.vertical_residual, study)
+    low, high = axis.get_ylim()
+    for row, (side, stands) in enumerate(zip(("left", "right"), study.standing.T)):
+        level = low - (0.08 + 0.09 * row) * (high - low)
+        for start, end in _runs(stands):
+            axis.plot(
+                [time[start], time[end]],
+                [level, level],
+                color=COLOURS[side],
+                linewidth=5,
+                solid_capstyle="butt",
+            )
+        axis.annotate(
+            f"{side} foot stands",
+            (1.005, level),
+            xycoords=("axes fraction", "data"),
+            fontsize="x-small",
+            color=COLOURS[side],
+            va="center",
+            annotation_clip=False,
+        )
+    axis.set_ylim(low - 0.26 * (high - low), high)
+
+
+def _plot_torque(
+    axis: Any,
+    study: Study,
+    time: NDArray[np.float64],
+    title: str,
+    joint: str,
+    sides: tuple[str, ...],
+    component: int,
+) -> None:
+    model = study.humanoid.model
+    shown = []
+    for side in sides:
+        dof = model.jnt_dofadr[model.joint(f"{side}_{joint}" if side else joint).id] + component
+        torque = np.asarray(study.result.tau)[:, dof] / study.humanoid.mass
+        lacking = study.lacks_ground_force[:, dof]
+        axis.plot(
+            time, np.where(lacking, np.nan, torque), color=COLOURS[side], label=side or None, linewidth=1.6
+        )
+        axis.plot(time, np.where(lacking, torque, np.nan), ":", color=COLOURS[side], linewidth=1.0)
+        shown.append(torque)
+    axis.axhline(0.0, color="0.6", linewidth=0.8)
+    axis.set_title(title, fontsize="medium", loc="left")
+    axis.set_ylabel("Torque\n[N m/kg]")
+    _limit(axis, np.stack(shown, axis=1), study)
+
+
+def _limit(axis: Any, values: NDArray[np.float64], study: Study) -> None:
+    """Scale an axis to the valid frames: extrapolated ends can be of any size."""
+    valid = values[np.asarray(study.trajectory.valid)]
+    if len(valid):
+        low, high = min(float(valid.min()), 0.0), max(float(valid.max()), 0.0)
+        margin = 0.08 * (high - low) + 1e-3
+        axis.set_ylim(low - margin, high + margin)
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last index of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [(int(start), int(end) - 1) for start, end in zip(edges[::2], edges[1::2])]

@@ -1,0 +1,153 @@
+"""The verbs `torques` and `demo`; loaded for `--help`, so what a verb needs is imported where it runs."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dynamics.errors import Error as DynamicsError
+from smpl2mjcf.verbs import (
+    add_body_options,
+    add_motion_options,
+    add_out_option,
+    betas_from,
+    body_from,
+    progress,
+)
+
+from .errors import Error
+
+if TYPE_CHECKING:
+    from .study import Study
+
+NO_FILTER = "none"
+
+
+class Torques:
+    """`smpl2mjcf torques MOTION`: joint torques of a recorded motion."""
+
+    help = "joint torques of a motion (no ground forces yet)"
+    errors = (Error, DynamicsError)
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """The motion, how to read it, the body and the filter."""
+        parser.add_argument("motion", metavar="MOTION", help="AMASS-layout .npz, or .amc with --skeleton and --fps")
+        add_motion_options(parser)
+        add_body_options(parser)
+        _add_cutoff_option(parser)
+        add_out_option(parser)
+
+    @staticmethod
+    def run(args: argparse.Namespace) -> int:
+        """Write humanoid.xml, torques.npz, torques.csv, torques.png and run.json."""
+        _write_study(args, "torques", args.motion)
+        return 0
+
+
+class Demo:
+    """`smpl2mjcf demo`: the main job on the embedded body and walk."""
+
+    help = "joint torques of the embedded walk on the embedded body, by three engines"
+    errors = (Error, DynamicsError)
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Only the output folder."""
+        add_out_option(parser)
+
+    @staticmethod
+    def run(args: argparse.Namespace) -> int:
+        """What `torques` does, and the three engines compared on frames of the walk."""
+        from smpl2mjcf import model_file
+
+        options = argparse.Namespace(
+            body=None, betas=None, sex=None, mass=None, skeleton=None, fps=None, up=None, cutoff="6", out=args.out
+        )
+        study = _write_study(options, "demo", model_file("walk.npz"))
+        progress("comparing the three engines (MJX compiles for a few seconds)")
+        for pair, difference in compare_on_motion(study).items():
+            print(f"  {pair[0]:>6} vs {pair[1]:<6}: largest relative difference {difference:.1e}")
+        return 0
+
+
+def compare_on_motion(study: Study, frames: int = 32) -> dict[tuple[str, str], float]:
+    """Largest relative difference of each pair of engines on frames spread over a study's motion."""
+    import numpy as np
+
+    from dynamics import compare_engines
+    from dynamics.agreement import States
+
+    path = study.trajectory
+    chosen = np.linspace(0, len(path.time) - 1, min(frames, len(path.time))).astype(int)
+    states = States(path.qpos[chosen], path.qvel[chosen], path.qacc[chosen])
+    return compare_engines(study.humanoid.model, states)
+
+
+def _add_cutoff_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cutoff",
+        metavar="HZ",
+        default="6",
+        help=f"effective -3 dB cutoff of the zero-lag low-pass, or '{NO_FILTER}' (default: %(default)s)",
+    )
+
+
+def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -> Study:
+    """The main job in order: read, build, differentiate, invert, write."""
+    from smpl2mjcf import load_motion
+    from smpl2mjcf.output_folder import output_folder
+    from smpl2mjcf.run_record import write_run_record
+
+    from .study import torque_study
+    from .study_files import NO_GROUND_FORCE, save_study
+
+    with output_folder(args.out) as folder, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        progress(f"reading {motion_path}")
+        body = body_from(args)
+        betas = betas_from(args, body)
+        cutoff = _cutoff_from(args)
+        motion = load_motion(motion_path, body=body, skeleton=args.skeleton, fps=args.fps, up=args.up)
+        progress(f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques")
+        study = torque_study(body, motion, betas, args.mass, args.sex, cutoff)
+        progress("writing results")
+        save_study(study, folder)
+        messages = [str(warning.message) for warning in caught]
+        write_run_record(
+            folder / "run.json",
+            verb,
+            args,
+            study.humanoid,
+            inputs={"motion": str(motion_path), "frames": motion.num_frames, "fps": motion.fps},
+            cutoff_hz=cutoff,
+            warnings=[*messages, NO_GROUND_FORCE],
+        )
+    for message in messages:
+        progress(f"warning: {message}")
+    _print_summary(study, Path(args.out))
+    return study
+
+
+def _cutoff_from(args: argparse.Namespace) -> float | None:
+    if args.cutoff == NO_FILTER:
+        return None
+    try:
+        return float(args.cutoff)
+    except ValueError as problem:
+        raise Error(f"--cutoff takes a frequency in Hz or {NO_FILTER!r}, received {args.cutoff!r}") from problem
+
+
+def _print_summary(study: Study, out: Path) -> None:
+    valid = study.trajectory.valid
+    residual = study.vertical_residual[valid] if valid.any() else study.vertical_residual
+    print(f"{study.humanoid.mass:.2f} kg, {study.motion.num_frames} frames, {study.trajectory.time[-1]:.2f} s")
+    print(f"vertical root residual: mean {residual.mean():.3f} body weight over the valid frames")
+    print("no ground forces yet: torques of a standing leg lack their ground force (flagged in every file)")
+    print("written: " + ", ".join(str(out / name) for name in sorted(FILES)))
+
+
+FILES = ("humanoid.xml", "torques.npz", "torques.csv", "torques.png", "run.json")
+"""What `torques` and `demo` write."""

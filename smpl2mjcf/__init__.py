@@ -1,0 +1,86 @@
+"""SMPL bodies and motions to MuJoCo humanoids: body + betas -> MJCF, motion -> qpos.
+
+Names are loaded on first use, so that importing the package and `smpl2mjcf --help` stay fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .body import Body, joint_positions, shaped_vertices
+    from .body_files import default_body, load_body
+    from .errors import (
+        BodyError,
+        BodyFileError,
+        Error,
+        HumanoidError,
+        MotionError,
+        MotionFileError,
+        OutputError,
+        UnsafeFileError,
+    )
+    from .humanoid import Humanoid, build_humanoid
+    from .inertia import Inertia
+    from .model_files import model_file
+    from .motion import Motion, motion_to_qpos, qpos_to_motion
+    from .motion_files import load_motion
+
+__distribution__ = "smpl2mjcf"
+
+_HOME = {
+    "Body": "body",
+    "joint_positions": "body",
+    "shaped_vertices": "body",
+    "default_body": "body_files",
+    "load_body": "body_files",
+    "BodyError": "errors",
+    "BodyFileError": "errors",
+    "Error": "errors",
+    "HumanoidError": "errors",
+    "MotionError": "errors",
+    "MotionFileError": "errors",
+    "OutputError": "errors",
+    "UnsafeFileError": "errors",
+    "Humanoid": "humanoid",
+    "build_humanoid": "humanoid",
+    "Inertia": "inertia",
+    "model_file": "model_files",
+    "Motion": "motion",
+    "motion_to_qpos": "motion",
+    "qpos_to_motion": "motion",
+    "load_motion": "motion_files",
+}
+
+__all__ = [
+    "Body",
+    "BodyError",
+    "BodyFileError",
+    "Error",
+    "Humanoid",
+    "HumanoidError",
+    "Inertia",
+    "Motion",
+    "MotionError",
+    "MotionFileError",
+    "OutputError",
+    "UnsafeFileError",
+    "build_humanoid",
+    "default_body",
+    "joint_positions",
+    "load_body",
+    "load_motion",
+    "model_file",
+    "motion_to_qpos",
+    "qpos_to_motion",
+    "shaped_vertices",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(f".{_HOME[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,204 @@
+"""Acclaim ASF skeletons and AMC motions, as CMU's motion capture library publishes them.
+
+Axes: y up, facing +z, left = +x, the same as SMPL's. A bone's axis angles (a, b, c) make its frame
+C = Rz(c) Ry(b) Rx(a) in the zero pose; with joint angles (rx, ry, rz)
+
+    G = G_parent C Rz(rz) Ry(ry) Rx(rx) C^-1,    end = start + G direction length.
+
+The unit of length is an inch divided by the file's `length` (0.45 in CMU's files), angles in degrees.
+Source: the files themselves and mocap.cs.cmu.edu; free fall in CMU's jumps confirms unit and rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from .errors import MotionFileError
+
+Array = NDArray[np.float64]
+
+INCH = 0.0254  # m
+
+ROOT = "root"
+
+
+@dataclass(frozen=True, eq=False)
+class AsfBone:
+    """One bone of a skeleton in its zero pose."""
+
+    parent: str
+    vector: Array  # (3,) m from its start to its end
+    axes: Array  # (3, 3) C, columns are the axes that its angles turn about
+    dof: tuple[str, ...]  # of "rx", "ry", "rz", in the order of the motion file's numbers
+
+
+@dataclass(frozen=True, eq=False)
+class AsfSkeleton:
+    """An ASF file: bones by name, parents before children, lengths in metres."""
+
+    bones: dict[str, AsfBone]
+    metres: float  # per unit of length in the file, also the scale of root positions
+    root_order: tuple[str, ...]  # of "tx", "ty", "tz", "rx", "ry", "rz"
+    degrees: bool
+
+    def rest_starts(self) -> dict[str, Array]:
+        """Where each bone starts in the zero pose, (3,) m from the root."""
+        starts: dict[str, Array] = {ROOT: np.zeros(3)}
+        ends = {ROOT: np.zeros(3)}
+        for name, bone in self.bones.items():
+            starts[name] = ends[bone.parent]
+            ends[name] = starts[name] + bone.vector
+        return starts
+
+
+@dataclass(frozen=True, eq=False)
+class BonePoses:
+    """World pose of every bone in every frame; "root" is among them."""
+
+    orientation: dict[str, Rotation]  # T rotations each, G: zero-pose axes to world
+    start: dict[str, Array]  # (T, 3) m
+
+
+def read_asf(path: Path) -> AsfSkeleton:
+    """The skeleton of an ASF file. Raises MotionFileError with the line where it cannot be read."""
+    lines = list(_lines(path))
+    length_unit, degrees = 1.0, True
+    root_order: tuple[str, ...] = ("tx", "ty", "tz", "rx", "ry", "rz")
+    raw: dict[str, dict[str, list[str]]] = {}
+    parents: dict[str, str] = {}
+    section, bone = "", {}
+    for number, words in lines:
+        try:
+            if words[0].startswith(":"):
+                section = words[0][1:].lower()
+            elif section == "units" and words[0] == "length":
+                length_unit = float(words[1])
+            elif section == "units" and words[0] == "angle":
+                degrees = words[1].lower() == "deg"
+            elif section == "root" and words[0] == "order":
+                root_order = tuple(word.lower() for word in words[1:])
+            elif section == "bonedata":
+                if words[0] == "begin":
+                    bone = {}
+                elif words[0] == "end":
+                    raw[bone["name"][0]] = bone
+                else:
+                    bone[words[0]] = words[1:]
+            elif section == "hierarchy" and words[0] not in ("begin", "end"):
+                parents.update(dict.fromkeys(words[1:], words[0]))
+        except (IndexError, KeyError, ValueError) as problem:
+            raise MotionFileError(f"{path}, line {number}: cannot read {' '.join(words)!r}") from problem
+    if not raw or not parents:
+        raise MotionFileError(f"{path} is not an ASF skeleton: it has no :bonedata or no :hierarchy")
+    if length_unit <= 0:
+        raise MotionFileError(f"{path}: the unit of length must be positive, received {length_unit}")
+    metres = INCH / length_unit
+    bones: dict[str, AsfBone] = {}
+    for name in _parents_first(path, parents):
+        try:
+            bones[name] = _bone(raw[name], parents[name], metres, degrees)
+        except (KeyError, IndexError, ValueError) as problem:
+            raise MotionFileError(f"{path}: bone {name!r} is incomplete ({problem})") from problem
+    return AsfSkeleton(bones, metres, root_order, degrees)
+
+
+def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
+    """Joint numbers of an AMC motion: (T, n) for each bone and "root", as in the file.
+
+    Raises MotionFileError with the line where the file does not fit the skeleton.
+    """
+    widths = {ROOT: len(skeleton.root_order)}
+    widths.update({name: len(bone.dof) for name, bone in skeleton.bones.items() if bone.dof})
+    frames: list[dict[str, list[float]]] = []
+    for number, words in _lines(path):
+        if words[0].startswith(":"):
+            if words[0].upper() == ":RADIANS" and skeleton.degrees:
+                raise MotionFileError(f"{path}, line {number}: radians, but the skeleton's angles are degrees")
+            continue
+        if len(words) == 1 and words[0].isdigit():
+            frames.append({})
+            continue
+        name, values = words[0], words[1:]
+        if not frames or name not in widths or len(values) != widths[name]:
+            expected = f"{widths[name]} numbers" if name in widths else "a bone of the skeleton with dof"
+            raise MotionFileError(
+                f"{path}, line {number}: {name!r} with {len(values)} numbers; expected {expected} "
+                "(does the skeleton belong to this motion?)"
+            )
+        try:
+            frames[-1][name] = [float(value) for value in values]
+        except ValueError as problem:
+            raise MotionFileError(f"{path}, line {number}: not a number in {' '.join(words)!r}") from problem
+    if not frames:
+        raise MotionFileError(f"{path} is not an AMC motion: it has no frames")
+    absent = [(i + 1, name) for i, frame in enumerate(frames) for name in widths if name not in frame]
+    if absent:
+        raise MotionFileError(f"{path}: frame {absent[0][0]} has no {absent[0][1]!r}; is the file cut off?")
+    return {name: np.array([frame[name] for frame in frames]) for name in widths}
+
+
+def bone_poses(skeleton: AsfSkeleton, numbers: dict[str, Array]) -> BonePoses:
+    """Forward kinematics of every frame, metres, y up."""
+    root = dict(zip(skeleton.root_order, numbers[ROOT].T))
+    T = len(numbers[ROOT])
+    orientation = {ROOT: _rotation(root, T, skeleton.degrees)}
+    end = {ROOT: np.stack([root[axis] for axis in ("tx", "ty", "tz")], axis=1) * skeleton.metres}
+    start = {ROOT: end[ROOT]}
+    for name, bone in skeleton.bones.items():
+        local = _rotation(dict(zip(bone.dof, numbers[name].T)) if bone.dof else {}, T, skeleton.degrees)
+        C = Rotation.from_matrix(bone.axes)
+        orientation[name] = orientation[bone.parent] * C * local * C.inv()
+        start[name] = end[bone.parent]
+        end[name] = start[name] + orientation[name].apply(bone.vector)
+    return BonePoses(orientation, start)
+
+
+def _rotation(angles: dict[str, Array], T: int, degrees: bool) -> Rotation:
+    """Rz Ry Rx of T frames; an angle that the bone does not have is 0."""
+    columns = [angles.get(axis, np.zeros(T)) for axis in ("rx", "ry", "rz")]
+    return Rotation.from_euler("xyz", np.stack(columns, axis=1), degrees=degrees)
+
+
+def _bone(raw: dict[str, list[str]], parent: str, metres: float, degrees: bool) -> AsfBone:
+    direction = np.array([float(x) for x in raw["direction"][:3]])
+    angles = [float(x) for x in raw["axis"][:3]]
+    order = raw["axis"][3] if len(raw["axis"]) > 3 else "XYZ"
+    axes = Rotation.from_euler(order.lower(), angles, degrees=degrees).as_matrix()
+    dof = tuple(word.lower() for word in raw.get("dof", []))
+    unknown = set(dof) - {"rx", "ry", "rz"}
+    if unknown:
+        raise ValueError(f"unknown dof {', '.join(sorted(unknown))}; accepted: rx, ry, rz")
+    vector = direction / np.linalg.norm(direction) * float(raw["length"][0]) * metres
+    return AsfBone(parent, vector, axes, dof)
+
+
+def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
+    ordered: list[str] = []
+    placed = {ROOT}
+    waiting = list(parents)
+    while waiting:
+        ready = [name for name in waiting if parents[name] in placed]
+        if not ready:
+            raise MotionFileError(f"{path}: the hierarchy does not lead from the root to {', '.join(waiting)}")
+        ordered += ready
+        placed.update(ready)
+        waiting = [name for name in waiting if name not in placed]
+    return ordered
+
+
+def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line number and words of every line that is not blank or a comment."""
+    try:
+        text = path.read_text(encoding="latin-1")
+    except OSError as problem:
+        raise MotionFileError(f"cannot read {path}: {problem.strerror}") from problem
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if words and not words[0].startswith("#"):
+            yield number, words

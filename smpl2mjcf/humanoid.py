@@ -1,0 +1,177 @@
+"""The humanoid: a SMPL body and de Leva's inertia as a MuJoCo model.
+
+One MuJoCo body a joint, at the shape's joints, with axes parallel to SMPL's rest frames (x left, y up,
+z forward), so that a SMPL joint rotation is a ball joint's quaternion without any conversion. In
+MuJoCo's z-up world the model at qpos0 therefore lies on its back, its joints where SMPL's model frame
+has them; the keyframes `tpose` and `stand` hold it upright with its feet on the floor.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+from .body import Body, complete_betas, joint_positions, shaped_vertices
+from .collision import Primitive, primitives
+from .errors import HumanoidError, OutputError
+from .inertia import Inertia, body_inertias, total_mass
+from .segments import body_pieces, matter
+from .skeleton import SEXES, SMPL_JOINTS
+
+Array = NDArray[np.float64]
+
+GRAVITY = 9.81  # m/s2
+
+STAND_SHOULDER = np.deg2rad(75.0)
+"""How far the arms hang from the T-pose in the keyframe `stand`; 90 would press them into the hips."""
+
+
+@dataclass(frozen=True, eq=False)
+class Humanoid:
+    """A MuJoCo humanoid of one shape, and what it was made of."""
+
+    spec: mujoco.MjSpec
+    model: mujoco.MjModel
+    body: Body
+    sex: str  # whose segment inertia it has
+    betas: Array  # (B,)
+    joint_positions: Array  # (J, 3) m, rest joints in SMPL's model frame
+    inertias: tuple[Inertia, ...]  # (J,), in the order of body.joint_names
+
+    @property
+    def xml(self) -> str:
+        """The model as MJCF text (numbers with about six digits)."""
+        return self.spec.to_xml()
+
+    @property
+    def mass(self) -> float:
+        """kg."""
+        return sum(inertia.mass for inertia in self.inertias)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the MJCF file, whole or not at all. Raises OutputError where that is not possible."""
+        target = Path(path)
+        try:
+            with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".part", delete=False) as part:
+                part.write(self.xml)
+            Path(part.name).chmod(0o644)
+            return Path(part.name).replace(target)
+        except OSError as problem:
+            raise OutputError(f"cannot write {target}: {problem.strerror}") from problem
+
+    def joint_id(self, name: str) -> int:
+        """MuJoCo's joint index of a SMPL joint."""
+        return int(self.model.joint(name).id)
+
+
+def build_humanoid(
+    body: Body, betas: ArrayLike | None = None, mass: float | None = None, sex: str | None = None
+) -> Humanoid:
+    """The humanoid of a shape.
+
+    betas: (B,), None for the mean shape. mass: kg, None for 985 kg/m3 times the mesh's volume.
+    sex: whose segment inertia (de Leva 1996): "female", "male", or "neutral" for the mean of both;
+    None takes the body's.
+
+    Raises BodyError for betas of a wrong length, HumanoidError for a mass that is not positive, an
+    unknown sex, a body that is not SMPL's 24 joints, or a mesh that is open or folds.
+    """
+    sex = body.sex if sex is None else sex
+    if sex not in SEXES:
+        raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
+    if body.joint_names != SMPL_JOINTS:
+        raise HumanoidError(
+            f"a {body.family} body with {body.num_joints} joints cannot be built yet; "
+            f"accepted: SMPL's {len(SMPL_JOINTS)} joints (families smpl and smpl2mjcf)"
+        )
+    betas = complete_betas(body, betas)
+    vertices = shaped_vertices(body, betas)
+    joints = joint_positions(body, betas)
+    named = dict(zip(body.joint_names, joints))
+    total_mass(1.0, mass)  # refuse a bad mass before the geometry is cut
+    pieces = body_pieces(vertices, body.faces, named)
+    kilograms = total_mass(matter(vertices[body.faces]).volume, mass)
+    inertias = body_inertias(pieces, named, sex, kilograms)
+    ordered = tuple(inertias[name] for name in body.joint_names)
+    spec = assemble(body, joints, ordered, primitives(pieces, named))
+    _add_keyframes(spec, body, named, sole=float(vertices[:, 1].min()))
+    return Humanoid(spec, spec.compile(), body, sex, betas, joints, ordered)
+
+
+def assemble(
+    body: Body,
+    joints: Array,
+    inertias: tuple[Inertia, ...],
+    geoms: Mapping[str, Primitive] | None = None,
+) -> mujoco.MjSpec:
+    """The MjSpec of a kinematic tree: a free root, a ball joint for every other joint, given inertias.
+
+    joints: (J, 3) m rest joints in the model frame; inertias: (J,) in their body frames; geoms by joint.
+    """
+    spec = mujoco.MjSpec()
+    spec.modelname = f"{body.family}_{body.sex}"
+    spec.option.gravity = [0.0, 0.0, -GRAVITY]
+    spec.option.timestep = 0.002
+    spec.worldbody.add_geom(
+        name="floor",
+        type=mujoco.mjtGeom.mjGEOM_PLANE,
+        size=[0.0, 0.0, 1.0],
+        contype=1,
+        conaffinity=1,
+        rgba=[0.85, 0.85, 0.85, 1.0],
+    )
+    spec.worldbody.add_light(pos=[0.0, -2.0, 4.0], dir=[0.0, 0.45, -0.9])
+    made: list[mujoco.MjsBody] = []
+    for j, name in enumerate(body.joint_names):
+        parent = body.parents[j]
+        origin = joints[parent] if parent >= 0 else np.zeros(3)
+        node = (made[parent] if parent >= 0 else spec.worldbody).add_body(name=name, pos=joints[j] - origin)
+        # MjSpec needs ipos beside the mass: without it to_xml() silently drops <inertial>.
+        I = inertias[j].tensor
+        node.explicitinertial = True
+        node.mass = inertias[j].mass
+        node.ipos = inertias[j].com
+        node.fullinertia = [I[0, 0], I[1, 1], I[2, 2], I[0, 1], I[0, 2], I[1, 2]]
+        kind = mujoco.mjtJoint.mjJNT_FREE if parent < 0 else mujoco.mjtJoint.mjJNT_BALL
+        node.add_joint(name=name, type=kind)
+        if geoms is not None:
+            geom = geoms[name]
+            node.add_geom(
+                name=name,
+                type=geom.type,
+                size=geom.size,
+                pos=geom.pos,
+                quat=geom.quat,
+                mass=0.0,
+                # Contact with the floor only: neighbouring primitives overlap by construction.
+                contype=1,
+                conaffinity=0,
+                rgba=[0.75, 0.6, 0.5, 1.0],
+            )
+        made.append(node)
+    return spec
+
+
+def _add_keyframes(spec: mujoco.MjSpec, body: Body, joints: Mapping[str, Array], sole: float) -> None:
+    """Upright keyframes with the feet on the floor: the T-pose, and the arms hanging."""
+    upright = Rotation.from_euler("x", 90, degrees=True)
+    root = np.concatenate([[0.0, 0.0, joints["pelvis"][1] - sole], _wxyz(upright)])
+    model = spec.compile()
+    tpose = np.concatenate([root, np.tile([1.0, 0.0, 0.0, 0.0], body.num_joints - 1)])
+    stand = tpose.copy()
+    for name, sign in (("left_shoulder", -1.0), ("right_shoulder", 1.0)):
+        start = model.jnt_qposadr[model.joint(name).id]
+        stand[start : start + 4] = _wxyz(Rotation.from_euler("z", sign * STAND_SHOULDER))
+    spec.add_key(name="tpose", qpos=tpose)
+    spec.add_key(name="stand", qpos=stand)
+
+
+def _wxyz(rotation: Rotation) -> Array:
+    return rotation.as_quat(scalar_first=True)

@@ -1,0 +1,183 @@
+"""The Motion type, and the two ways between a motion and a humanoid's qpos.
+
+A motion is what cameras and marker systems deliver: axis-angle joint rotations and the SMPL family's
+`trans`, at a frame rate. Where the pelvis is in the world follows from the body:
+
+    pelvis_world = J_pelvis(betas) + trans
+
+and the root rotation turns the body about the pelvis joint, not about the model's origin.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+from .errors import MotionError
+from .humanoid import Humanoid
+from .skeleton import JOINT_NAMES, SEXES
+
+Array = NDArray[np.float64]
+
+UP_AXES = ("y", "z")
+
+R_ZUP_YUP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+"""Turns y-up coordinates into z-up ones: +90 degrees about x."""
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A recorded or made motion of a SMPL-family skeleton.
+
+    Raises MotionError where the arrays do not make a motion: wrong shapes, values that are not
+    finite (with their frames), a frame rate that is not positive, unknown family, sex or up axis.
+    """
+
+    poses: Array  # (T, J, 3) rad, axis-angle of each joint in its parent's rest frame; row 0 the root
+    trans: Array  # (T, 3) m, pelvis_world - J_pelvis(betas)
+    fps: float  # frames per second
+    betas: Array | None = None  # shape coefficients of `family`, where known
+    family: str = "smpl"
+    sex: str = "neutral"
+    up: str = "z"  # the world's vertical axis
+    source: str = ""  # where it came from, for people to read
+    joint_names: tuple[str, ...] = field(init=False, default=())  # (J,), follows from family and J
+
+    def __post_init__(self) -> None:
+        poses = np.asarray(self.poses, dtype=np.float64)
+        trans = np.asarray(self.trans, dtype=np.float64)
+        object.__setattr__(self, "poses", poses)
+        object.__setattr__(self, "trans", trans)
+        if self.betas is not None:
+            object.__setattr__(self, "betas", np.asarray(self.betas, dtype=np.float64))
+        if self.family not in JOINT_NAMES:
+            raise MotionError(f"unknown family {self.family!r}; accepted: {', '.join(JOINT_NAMES)}")
+        if self.sex not in SEXES:
+            raise MotionError(f"unknown sex {self.sex!r}; accepted: {', '.join(SEXES)}")
+        if self.up not in UP_AXES:
+            raise MotionError(f"unknown up axis {self.up!r}; accepted: {', '.join(UP_AXES)}")
+        if not (np.isscalar(self.fps) and np.isfinite(self.fps) and self.fps > 0):
+            raise MotionError(f"fps must be a positive number of frames per second, received {self.fps!r}")
+        names = JOINT_NAMES[self.family]
+        if poses.ndim != 3 or poses.shape[2] != 3 or poses.shape[1] not in (22, len(names)):
+            raise MotionError(
+                f"poses have shape {poses.shape}; a {self.family} motion has (T, {len(names)}, 3), "
+                "or (T, 22, 3) without hands, axis-angle in radians"
+            )
+        if trans.shape != (len(poses), 3):
+            raise MotionError(f"trans has shape {trans.shape}, expected {(len(poses), 3)} to match poses")
+        if len(poses) == 0:
+            raise MotionError("the motion has no frames")
+        if self.betas is not None and (self.betas.ndim != 1 or not np.isfinite(self.betas).all()):
+            raise MotionError(f"betas must be one row of finite numbers, received shape {self.betas.shape}")
+        broken = ~(np.isfinite(poses).all(axis=(1, 2)) & np.isfinite(trans).all(axis=1))
+        if broken.any():
+            raise MotionError(f"NaN or infinite values in {_frames(np.flatnonzero(broken))} of {len(poses)}")
+        object.__setattr__(self, "joint_names", names[: poses.shape[1]])
+
+    @property
+    def num_frames(self) -> int:
+        """T."""
+        return len(self.poses)
+
+
+def to_z_up(motion: Motion, root_joint: ArrayLike) -> Motion:
+    """The same motion with z up; root_joint (3,) m is J_pelvis of the body that it is played on.
+
+    A change of axes R turns the pelvis, not the model's origin: trans' = R (J0 + trans) - J0.
+    """
+    if motion.up == "z":
+        return motion
+    J0 = np.asarray(root_joint, dtype=np.float64)
+    poses = motion.poses.copy()
+    poses[:, 0] = (Rotation.from_matrix(R_ZUP_YUP) * Rotation.from_rotvec(poses[:, 0])).as_rotvec()
+    return replace(motion, poses=poses, trans=(J0 + motion.trans) @ R_ZUP_YUP.T - J0, up="z")
+
+
+def motion_to_qpos(humanoid: Humanoid, motion: Motion) -> Array:
+    """(T, nq) MuJoCo positions of a motion on a humanoid; frames as recorded, nothing scaled.
+
+    Joints map by name. Joints that the motion lacks stay at rest; joints that the humanoid lacks
+    (fingers, jaw and eyes on a SMPL body) are left out. A y-up motion is turned to z up.
+
+    Raises MotionError where the motion and the humanoid share no joint.
+    """
+    motion = to_z_up(motion, humanoid.joint_positions[0])
+    model = humanoid.model
+    qpos = np.tile(model.qpos0, (motion.num_frames, 1))
+    known = set(humanoid.body.joint_names)
+    if motion.joint_names[0] not in known:
+        raise MotionError(
+            f"the motion's root joint {motion.joint_names[0]!r} is not in the humanoid; "
+            f"available: {', '.join(humanoid.body.joint_names)}"
+        )
+    for column, name in enumerate(motion.joint_names):
+        if name not in known:
+            continue
+        start = model.jnt_qposadr[humanoid.joint_id(name)] + (3 if column == 0 else 0)
+        rotation = Rotation.from_rotvec(motion.poses[:, column])
+        qpos[:, start : start + 4] = rotation.as_quat(scalar_first=True, canonical=True)
+    root = model.jnt_qposadr[humanoid.joint_id(motion.joint_names[0])]
+    qpos[:, root : root + 3] = humanoid.joint_positions[0] + motion.trans
+    return qpos
+
+
+def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
+    """The z-up Motion of a humanoid's positions: the inverse of motion_to_qpos.
+
+    qpos: (T, nq). Axis-angles come back as the rotation of at most pi.
+    Raises MotionError for a wrong width.
+    """
+    model, body = humanoid.model, humanoid.body
+    positions = np.asarray(qpos, dtype=np.float64)
+    if positions.ndim != 2 or positions.shape[1] != model.nq:
+        raise MotionError(f"qpos has shape {positions.shape}; this humanoid takes (T, {model.nq})")
+    poses = np.empty((len(positions), body.num_joints, 3))
+    for column, name in enumerate(body.joint_names):
+        start = model.jnt_qposadr[humanoid.joint_id(name)] + (3 if column == 0 else 0)
+        quaternion = positions[:, start : start + 4]
+        poses[:, column] = Rotation.from_quat(quaternion, scalar_first=True).as_rotvec()
+    root = model.jnt_qposadr[humanoid.joint_id(body.joint_names[0])]
+    trans = positions[:, root : root + 3] - humanoid.joint_positions[0]
+    return Motion(
+        poses,
+        trans,
+        fps,
+        betas=humanoid.betas,
+        family=body.family,
+        sex=humanoid.sex,
+        source="qpos",
+    )
+
+
+def betas_for_body(motion: Motion, family: str, num_betas: int) -> Array | None:
+    """(num_betas,) the motion's betas where they fit a body of `family`, else None.
+
+    Betas of another family are dropped with one warning: their numbers mean nothing to this body.
+    More betas than the body has are cut with a warning (AMASS stores 16, most SMPL files hold 10).
+    """
+    betas = motion.betas
+    if betas is None:
+        return None
+    if motion.family != family:
+        warnings.warn(
+            f"the motion's {len(betas)} betas belong to the {motion.family} family and mean nothing to this "
+            f"{family} body: its mean shape is used (choose a shape with betas)",
+            stacklevel=2,
+        )
+        return None
+    if len(betas) > num_betas:
+        warnings.warn(f"{len(betas)} betas cut to the {num_betas} of this body", stacklevel=2)
+    return np.concatenate([betas, np.zeros(num_betas)])[:num_betas]
+
+
+def _frames(indices: NDArray[np.intp]) -> str:
+    """'frames 3-5, 9' of a sorted list, at most four runs."""
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
+    parts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+    more = f" and {len(parts) - 4} more runs" if len(parts) > 4 else ""
+    return ("frame " if len(indices) == 1 else "frames ") + ", ".join(parts[:4]) + more

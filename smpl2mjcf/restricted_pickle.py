@@ -1,0 +1,267 @@
+"""A pickle reader that can run nothing: no import, no call, no attribute access is within its reach.
+
+Python's own unpickler builds whatever a file names, and restricting its `find_class` still leaves its
+memory to the file. This one is a small stack machine over the opcode stream (`pickletools.genops`). A
+global becomes an inert `Global`, and only if the caller's table names it; "calling" it runs the table's
+own function, which returns a stand-in that keeps the arguments; nothing is decoded before it is asked
+for, so memory stays proportional to the file.
+
+Format: Python's Lib/pickletools.py; protocols 2 to 5 (Python 2 wrote 2 at most).
+"""
+
+from __future__ import annotations
+
+import pickletools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import Error, UnsafeFileError
+from .untrusted_arrays import MalformedFileError, quoted
+
+Make = Callable[[tuple[Any, ...]], object]
+AllowList = Mapping[tuple[str, str], Make | None]
+"""(module, name) -> our function from a tuple of arguments to a stand-in; None = may be named, not called."""
+
+
+@dataclass(frozen=True, eq=False)
+class Global:
+    """A name that a pickle refers to; `make` is what stands in for calling it."""
+
+    module: str
+    name: str
+    make: Make | None
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+class StandIn:
+    """An object that a pickle builds: it keeps what the pickle says about it and does nothing."""
+
+    def set_state(self, state: object) -> None:
+        """Keep the state that a BUILD opcode hands over. Raises MalformedFileError if it cannot be one."""
+        raise MalformedFileError(f"a pickle that gives a {type(self).__name__} a state; it has none")
+
+
+def read_pickle(data: bytes, allowed: AllowList) -> object:
+    """The object that a pickle describes, from plain Python values and the stand-ins of `allowed`.
+
+    Bytes of Python 2 strings come as str, one character a byte (latin-1). Dictionary keys and set
+    members are text, bytes, integers, bool or None. What follows the first pickle in `data` is not read.
+    Raises UnsafeFileError naming the global or opcode for whatever `allowed` does not cover,
+    MalformedFileError for a truncated, corrupted or unsupported stream.
+    """
+    machine = _Machine(allowed)
+    try:
+        for opcode, argument, _ in pickletools.genops(data):
+            machine.step(opcode.name, argument)
+        return machine.stack.pop()
+    except Error:
+        raise
+    except (ValueError, IndexError, KeyError) as error:
+        raise MalformedFileError(f"a truncated or corrupted pickle ({quoted(str(error))})") from error
+
+
+# Opcodes that only push the argument read with them. INT is in protocol 2: Python 2 wrote 64-bit integers so.
+_LITERALS = frozenset({
+    "INT", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
+    "BINSTRING", "SHORT_BINSTRING", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
+    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
+})  # fmt: skip
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_EMPTY: dict[str, Callable[[], object]] = {
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_SET": set,
+}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+# Opcodes that reach for something outside the file, or that build classes in ways no data file needs.
+_UNSAFE = frozenset({
+    "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "INST", "OBJ", "NEWOBJ_EX", "NEXT_BUFFER",
+    "READONLY_BUFFER",
+})  # fmt: skip
+
+
+class _Machine:
+    """The stack, the stacks below each mark, and the memo of one pickle."""
+
+    def __init__(self, allowed: AllowList) -> None:
+        self.allowed = allowed
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []
+        self.memo: dict[int, object] = {}
+
+    def step(self, name: str, argument: Any) -> None:
+        """Run one opcode."""
+        if name in _LITERALS:
+            self.stack.append(argument)
+        elif name in _CONSTANTS:
+            self.stack.append(_CONSTANTS[name])
+        elif name in _EMPTY:
+            self.stack.append(_EMPTY[name]())
+        elif name in _TUPLES:
+            self.stack.append(tuple(reversed([self.stack.pop() for _ in range(_TUPLES[name])])))
+        elif name in _UNSAFE:
+            raise UnsafeFileError(
+                f"a pickle with opcode {name} ({quoted(argument)}), which reaches outside the file"
+            )
+        elif name in _OPERATIONS:
+            _OPERATIONS[name](self, argument)
+        else:
+            raise MalformedFileError(
+                f"a pickle with opcode {name}, of protocol 0 or 1; protocols 2 to 5 are read"
+            )
+
+    def protocol(self, version: int) -> None:
+        if not 2 <= version <= 5:
+            raise MalformedFileError(f"a pickle of protocol {version}; protocols 2 to 5 are read")
+
+    def nothing(self, _: Any) -> None:
+        """FRAME and STOP change no object."""
+
+    # --- the memo ---
+
+    def put(self, index: int) -> None:
+        self.memo[index] = self.stack[-1]
+
+    def memoize(self, _: Any) -> None:
+        self.memo[len(self.memo)] = self.stack[-1]
+
+    def get(self, index: int) -> None:
+        self.stack.append(self.memo[index])
+
+    # --- the stack ---
+
+    def mark(self, _: Any) -> None:
+        self.below.append(self.stack)
+        self.stack = []
+
+    def items(self) -> list[Any]:
+        """What was pushed since the last mark, taken off."""
+        items, self.stack = self.stack, self.below.pop()
+        return items
+
+    def pop(self, _: Any) -> None:
+        if self.stack:
+            self.stack.pop()
+        else:
+            self.items()
+
+    def pop_mark(self, _: Any) -> None:
+        self.items()
+
+    def duplicate(self, _: Any) -> None:
+        self.stack.append(self.stack[-1])
+
+    # --- containers ---
+
+    def tuple_(self, _: Any) -> None:
+        items = self.items()
+        self.stack.append(tuple(items))
+
+    def append(self, _: Any) -> None:
+        self.extend([self.stack.pop()])
+
+    def appends(self, _: Any) -> None:
+        self.extend(self.items())
+
+    def extend(self, items: list[Any]) -> None:
+        _container(self.stack[-1], list).extend(items)
+
+    def set_item(self, _: Any) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        _container(self.stack[-1], dict)[_scalar(key)] = value
+
+    def set_items(self, _: Any) -> None:
+        items = self.items()
+        target = _container(self.stack[-1], dict)
+        target.update(zip(map(_scalar, items[::2]), items[1::2], strict=True))
+
+    def add_items(self, _: Any) -> None:
+        items = self.items()
+        _container(self.stack[-1], set).update(map(_scalar, items))
+
+    def frozen_set(self, _: Any) -> None:
+        items = self.items()
+        self.stack.append(frozenset(map(_scalar, items)))
+
+    # --- what would run code in Python's unpickler ---
+
+    def global_(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")  # genops joins the two lines with a blank
+        self.name_global(module, name)
+
+    def stack_global(self, _: Any) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        self.name_global(module, name)
+
+    def name_global(self, module: Any, name: Any) -> None:
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise MalformedFileError("a pickle that names a global by something that is not text")
+        if (module, name) not in self.allowed:
+            raise UnsafeFileError(
+                f"a pickle that names {quoted(f'{module}.{name}')}, which is not on the allow-list"
+            )
+        self.stack.append(Global(module, name, self.allowed[module, name]))
+
+    def construct(self, _: Any) -> None:
+        arguments, target = self.stack.pop(), self.stack.pop()
+        if not isinstance(target, Global) or target.make is None:
+            raise UnsafeFileError(f"a pickle that calls {_described(target)}")
+        if not isinstance(arguments, tuple):
+            raise MalformedFileError(f"a pickle that calls {target} without a tuple of arguments")
+        self.stack.append(target.make(arguments))
+
+    def build(self, _: Any) -> None:
+        state, target = self.stack.pop(), self.stack[-1]
+        if not isinstance(target, StandIn):
+            raise UnsafeFileError(f"a pickle that sets attributes of {_described(target)}")
+        target.set_state(state)
+
+
+_OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "PROTO": _Machine.protocol,
+    "FRAME": _Machine.nothing,
+    "STOP": _Machine.nothing,
+    "BINPUT": _Machine.put,
+    "LONG_BINPUT": _Machine.put,
+    "MEMOIZE": _Machine.memoize,
+    "BINGET": _Machine.get,
+    "LONG_BINGET": _Machine.get,
+    "MARK": _Machine.mark,
+    "POP": _Machine.pop,
+    "POP_MARK": _Machine.pop_mark,
+    "DUP": _Machine.duplicate,
+    "TUPLE": _Machine.tuple_,
+    "APPEND": _Machine.append,
+    "APPENDS": _Machine.appends,
+    "SETITEM": _Machine.set_item,
+    "SETITEMS": _Machine.set_items,
+    "ADDITEMS": _Machine.add_items,
+    "FROZENSET": _Machine.frozen_set,
+    "GLOBAL": _Machine.global_,
+    "STACK_GLOBAL": _Machine.stack_global,
+    "REDUCE": _Machine.construct,
+    "NEWOBJ": _Machine.construct,
+    "BUILD": _Machine.build,
+}
+
+
+def _container(value: Any, kind: type) -> Any:
+    if type(value) is not kind:
+        raise MalformedFileError(f"a pickle that treats a {type(value).__name__} as a {kind.__name__}")
+    return value
+
+
+def _scalar(key: Any) -> Any:
+    # A nested tuple would be hashed recursively in C, which a deep enough one crashes; integers beyond
+    # Python's hash modulus can all be made to collide.
+    if key is None or type(key) in (str, bytes, bool) or (type(key) is int and abs(key) < 2**60):
+        return key
+    raise MalformedFileError(f"a pickle with a {type(key).__name__} as a key; text and integers are read")
+
+
+def _described(target: Any) -> str:
+    return str(target) if isinstance(target, Global) else f"a {type(target).__name__}"

@@ -1,0 +1,52 @@
+"""run.json: what was asked for, with what it was computed, in which units and frames."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .humanoid import Humanoid
+
+PACKAGES = ("smpl2mjcf", "mujoco", "mujoco-mjx", "jax", "numpy", "scipy")
+
+
+def write_run_record(
+    path: Path, verb: str, args: argparse.Namespace, humanoid: Humanoid, **more: Any
+) -> None:
+    """Write run.json; `more` adds entries of the verb's own (inputs, warnings, results)."""
+    record = {
+        "verb": verb,
+        "options": {key: value for key, value in vars(args).items() if not callable(value) and key != "verb"},
+        "versions": package_versions(),
+        "body": {
+            "family": humanoid.body.family,
+            "sex": humanoid.sex,
+            "betas": humanoid.betas.tolist(),
+            "mass_kg": humanoid.mass,
+        },
+        "units": {"length": "m", "mass": "kg", "time": "s", "angle": "rad", "force": "N", "torque": "N m"},
+        "frames": {
+            "world": "z up, right-handed",
+            "bodies": "origin at the joint, axes of SMPL's rest frame (x left, y up, z forward in the T-pose)",
+            "quaternions": "w x y z",
+            "ball joints": "velocities and torques in the child body's axes",
+            "free joint": "linear parts in world axes, angular parts in body axes",
+        },
+        **more,
+    }
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

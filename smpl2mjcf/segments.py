@@ -1,0 +1,221 @@
+"""The closed mesh of a T-pose body, cut into one piece of matter per joint.
+
+A piece is a chain of triangles that closes in the sense of the divergence theorem: where a plane
+cuts the surface, the cut is closed by a fan of triangles from one point of that plane. The fan may
+overlap itself, but its signed contributions are those of the true cap whatever the outline (several
+loops, not convex, not star-shaped), so volumes and moments are exact and no triangulation is needed.
+
+Pieces cannot overlap: each cut splits what is left in two, hence they sum to the whole body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import HumanoidError
+from .skeleton import SMPL_JOINTS
+
+Array = NDArray[np.float64]
+
+THIGH_CUT = np.deg2rad(37.0)
+"""Angle between the plane that cuts off the thigh and the sagittal plane: Zatsiorsky's and de Leva's
+thigh runs from the crotch past the hip joint centre up to the height of the iliac spine."""
+
+TRUNK_JOINTS = ("pelvis", "spine1", "spine2", "spine3", "left_collar", "right_collar")
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A half-space: the points x with normal . (x - point) >= 0."""
+
+    point: Array  # (3,) m
+    normal: Array  # (3,)
+
+    def height(self, points: Array) -> Array:
+        """Signed distance (in units of |normal|) of (..., 3) points."""
+        return (points - self.point) @ self.normal
+
+    @property
+    def flipped(self) -> Plane:
+        """The other half-space of the same plane."""
+        return Plane(self.point, -self.normal)
+
+
+@dataclass(frozen=True)
+class Matter:
+    """Moments of a solid of density 1 about the model's origin; they add where solids join."""
+
+    volume: float  # m3
+    first: Array  # (3,) m4, integral of x
+    second: Array  # (3, 3) m5, integral of x x^T
+
+    def __add__(self, other: Matter) -> Matter:
+        return Matter(self.volume + other.volume, self.first + other.first, self.second + other.second)
+
+    def __mul__(self, density: float) -> Matter:
+        return Matter(self.volume * density, self.first * density, self.second * density)
+
+    @property
+    def centroid(self) -> Array:
+        """(3,) m."""
+        return self.first / self.volume
+
+    @property
+    def covariance(self) -> Array:
+        """(3, 3) m2, mean of (x - centroid)(x - centroid)^T over the matter."""
+        c = self.centroid
+        return self.second / self.volume - np.outer(c, c)
+
+
+def split(triangles: Array, plane: Plane) -> tuple[Array, Array]:
+    """The parts of a closed chain (N, 3, 3) inside and outside a half-space, both closed again."""
+    return _clip(triangles, plane), _clip(triangles, plane.flipped)
+
+
+def carve(triangles: Array, planes: Sequence[Plane]) -> tuple[Array, Array]:
+    """The part of a closed chain inside all the half-spaces, and the rest."""
+    outside = []
+    for plane in planes:
+        triangles, rest = split(triangles, plane)
+        outside.append(rest)
+    return triangles, np.concatenate(outside)
+
+
+def matter(triangles: Array) -> Matter:
+    """Volume and moments of a closed chain (N, 3, 3), by signed tetrahedra (divergence theorem)."""
+    # Tetrahedra from a point of the piece itself keep the signed terms small: less cancellation.
+    base = triangles.reshape(-1, 3).mean(axis=0) if len(triangles) else np.zeros(3)
+    corners = triangles - base
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    six_volumes = np.einsum("ni,ni->n", a, np.cross(b, c))
+    total = corners.sum(axis=1)
+    volume = six_volumes.sum() / 6
+    first = six_volumes @ total / 24
+    second = (
+        np.einsum("n,ni,nj->ij", six_volumes, total, total)
+        + np.einsum("n,nki,nkj->ij", six_volumes, corners, corners)
+    ) / 120
+    shifted = second + np.outer(first, base) + np.outer(base, first) + volume * np.outer(base, base)
+    return Matter(float(volume), first + volume * base, shifted)
+
+
+def require_closed(faces: NDArray[np.int64]) -> None:
+    """Check that every edge is shared by two faces that agree on which side is out.
+
+    Raises HumanoidError with the number of edges that are not: an open mesh has no volume.
+    """
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    forward = {(int(a), int(b)) for a, b in edges}
+    unmatched = sum((b, a) not in forward for a, b in forward) + len(edges) - len(forward)
+    if unmatched:
+        raise HumanoidError(
+            f"the mesh is not closed: {unmatched} of its {len(edges)} directed edges have no opposite partner; "
+            "a watertight mesh with consistent winding is needed for volumes"
+        )
+
+
+def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, Array]) -> dict[str, Array]:
+    """The matter of each SMPL joint as a closed chain (N, 3, 3) m, in the T-pose, model frame.
+
+    vertices (V, 3) m; faces (F, 3); joints (3,) m each by SMPL name. The cuts, in order: arms at the
+    shoulder square to the upper arm, head and neck at the base of the neck, thighs at THIGH_CUT through
+    the hip joint; limbs at planes that halve the angle at each joint; feet horizontally at the ankle;
+    the trunk horizontally at the spine joints, and at the collar joints square to the line from
+    spine3 to the shoulder.
+    """
+    missing = [name for name in SMPL_JOINTS if name not in joints]
+    if missing:
+        raise HumanoidError(f"the body lacks joints that a SMPL humanoid has: {', '.join(missing)}")
+    require_closed(faces)
+    rest = vertices[faces]
+    up = np.array([0.0, 1.0, 0.0])
+    pieces: dict[str, Array] = {}
+
+    for side in ("left", "right"):
+        shoulder, elbow, wrist, hand = (joints[f"{side}_{n}"] for n in ("shoulder", "elbow", "wrist", "hand"))
+        upper_arm = elbow - shoulder
+        # The second plane keeps the flank of a broad trunk out: it lies beyond the shoulder's plane too.
+        armpit = Plane(shoulder - 0.5 * np.linalg.norm(upper_arm) * up, up)
+        arm, rest = carve(rest, [Plane(shoulder, upper_arm), armpit])
+        forearm, pieces[f"{side}_shoulder"] = split(arm, _bisecting(shoulder, elbow, wrist))
+        whole_hand, pieces[f"{side}_elbow"] = split(forearm, _bisecting(elbow, wrist, hand))
+        pieces[f"{side}_hand"], pieces[f"{side}_wrist"] = split(whole_hand, Plane(hand, hand - wrist))
+
+    # SMPL's head joint lies well in front of its neck joint, so a plane square to that line would cut
+    # into the chest; halfway between it and the horizontal runs from C7 to the sternal notch.
+    neck_normal = _unit(joints["head"] - joints["neck"]) + up
+    head, rest = split(rest, Plane(joints["neck"], neck_normal))
+    pieces["head"], pieces["neck"] = split(head, Plane(joints["head"], neck_normal))
+
+    for side, lateral in (("left", 1.0), ("right", -1.0)):
+        hip, knee, ankle, toes = (joints[f"{side}_{n}"] for n in ("hip", "knee", "ankle", "foot"))
+        outward = np.array([lateral, 0.0, 0.0])
+        cut = np.array([lateral * np.cos(THIGH_CUT), -np.sin(THIGH_CUT), 0.0])
+        leg, rest = carve(rest, [Plane(joints["pelvis"], outward), Plane(hip, cut)])
+        shank, pieces[f"{side}_hip"] = split(leg, _bisecting(hip, knee, ankle))
+        foot, pieces[f"{side}_knee"] = split(shank, Plane(ankle, -up))
+        pieces[f"{side}_foot"], pieces[f"{side}_ankle"] = split(foot, Plane(toes, _level(toes - ankle)))
+
+    above, pieces["pelvis"] = split(rest, Plane(joints["spine1"], up))
+    above, pieces["spine1"] = split(above, Plane(joints["spine2"], up))
+    above, pieces["spine2"] = split(above, Plane(joints["spine3"], up))
+    for side, lateral in (("left", 1.0), ("right", -1.0)):
+        reach = joints[f"{side}_shoulder"] - joints["spine3"]
+        own_side = Plane(joints["spine3"], np.array([lateral, 0.0, 0.0]))
+        pieces[f"{side}_collar"], above = carve(above, [own_side, Plane(joints[f"{side}_collar"], reach)])
+    pieces["spine3"] = above
+    return pieces
+
+
+def _clip(triangles: Array, plane: Plane) -> Array:
+    """The part of a closed chain inside a half-space, closed by a fan in the plane."""
+    height = plane.height(triangles)
+    inside = height >= 0
+    count = inside.sum(axis=1)
+    if (count == 3).all():
+        return triangles
+    one, two = count == 1, count == 2
+    # Turn each cut triangle so that its odd corner (the one alone on its side) comes first.
+    odd = np.where(one, inside.argmax(axis=1), (~inside).argmax(axis=1))
+    order = (odd[:, None] + np.arange(3)) % 3
+    corners = np.take_along_axis(triangles, order[:, :, None], axis=1)
+    height = np.take_along_axis(height, order, axis=1)
+
+    tip, first, second = corners[one, 0], corners[one, 1], corners[one, 2]
+    a1 = _crossing(tip, first, height[one, 0], height[one, 1])
+    b1 = _crossing(tip, second, height[one, 0], height[one, 2])
+    kept_tips = np.stack([tip, a1, b1], axis=1)
+
+    tip, first, second = corners[two, 0], corners[two, 1], corners[two, 2]
+    a2 = _crossing(first, tip, height[two, 1], height[two, 0])
+    b2 = _crossing(second, tip, height[two, 2], height[two, 0])
+    kept_bases = np.concatenate([np.stack([a2, first, second], axis=1), np.stack([a2, second, b2], axis=1)])
+
+    # The fan runs against the cut edges, so that every edge has its opposite partner.
+    start, end = np.concatenate([b1, a2]), np.concatenate([a1, b2])
+    apex = np.broadcast_to(start.mean(axis=0) if len(start) else plane.point, start.shape)
+    fan = np.stack([apex, start, end], axis=1)
+    return np.concatenate([triangles[count == 3], kept_tips, kept_bases, fan])
+
+
+def _crossing(inner: Array, outer: Array, height_inner: Array, height_outer: Array) -> Array:
+    """Where the edges cross the plane; always from the inner end, so that neighbours agree to the bit."""
+    share = height_inner / (height_inner - height_outer)
+    return inner + share[:, None] * (outer - inner)
+
+
+def _bisecting(before: Array, joint: Array, after: Array) -> Plane:
+    return Plane(joint, _unit(joint - before) + _unit(after - joint))
+
+
+def _unit(vector: Array) -> Array:
+    return vector / np.linalg.norm(vector)
+
+
+def _level(vector: Array) -> Array:
+    """The horizontal part of a vector (y is up)."""
+    return np.array([vector[0], 0.0, vector[2]])

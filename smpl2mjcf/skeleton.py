@@ -1,0 +1,41 @@
+"""Names and parents of the SMPL family's joints.
+
+SMPL has 24 joints, SMPL-H 52, SMPL-X 55; joints 0-21 are the same in all three, so motions map
+between families by joint name. Order and names follow the public SMPL-family model files.
+"""
+
+BODY_JOINTS = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
+    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+)  # fmt: skip
+BODY_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
+
+FINGER_JOINTS = tuple(
+    f"{side}_{finger}{segment}"
+    for side in ("left", "right")
+    for finger in ("index", "middle", "pinky", "ring", "thumb")
+    for segment in (1, 2, 3)
+)
+
+SMPL_JOINTS = (*BODY_JOINTS, "left_hand", "right_hand")
+SMPL_PARENTS = (*BODY_PARENTS, 20, 21)
+
+JOINT_NAMES: dict[str, tuple[str, ...]] = {
+    "smpl": SMPL_JOINTS,
+    "smpl2mjcf": SMPL_JOINTS,
+    "smplh": BODY_JOINTS + FINGER_JOINTS,
+    "smplx": (*BODY_JOINTS, "jaw", "left_eye", "right_eye", *FINGER_JOINTS),
+}
+"""Joint names of each family, in the order of its files; the keys are the known families."""
+
+SEXES = ("neutral", "female", "male")
+
+
+def mirror_name(joint: str) -> str:
+    """The same joint on the other side of the body ("left_hip" -> "right_hip"; "neck" -> "neck")."""
+    if joint.startswith("left_"):
+        return "right_" + joint[len("left_") :]
+    if joint.startswith("right_"):
+        return "left_" + joint[len("right_") :]
+    return joint

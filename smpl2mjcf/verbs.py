@@ -1,0 +1,106 @@
+"""The verbs of this package, and the options that mean the same in every verb.
+
+A verb is a class with `help`, `add_arguments(parser)`, `run(args) -> exit code` and, where it raises
+more than smpl2mjcf.Error, `errors`. Packages register theirs as entry points of the group
+`smpl2mjcf.verbs`. This module is loaded for `--help`, so what it needs is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import BodyError
+from .skeleton import SEXES
+
+if TYPE_CHECKING:
+    from .body import Array, Body
+
+
+class Build:
+    """`smpl2mjcf build`: the humanoid of a shape as MJCF."""
+
+    help = "make the MuJoCo humanoid of a body shape"
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Body options and the output folder."""
+        add_body_options(parser)
+        add_out_option(parser)
+
+    @staticmethod
+    def run(args: argparse.Namespace) -> int:
+        """Write humanoid.xml and run.json."""
+        from .humanoid import build_humanoid
+        from .output_folder import output_folder
+        from .run_record import write_run_record
+
+        with output_folder(args.out) as folder:
+            body = body_from(args)
+            humanoid = build_humanoid(body, betas_from(args, body), args.mass, args.sex)
+            humanoid.save(folder / "humanoid.xml")
+            write_run_record(folder / "run.json", "build", args, humanoid)
+        print(f"{Path(args.out) / 'humanoid.xml'}: {humanoid.mass:.2f} kg, {humanoid.model.nbody - 1} bodies")
+        return 0
+
+
+def add_body_options(parser: argparse.ArgumentParser) -> None:
+    """--body, --betas, --sex, --mass."""
+    parser.add_argument("--body", metavar="FILE", help="SMPL body file, .npz or .pkl (default: our own body)")
+    parser.add_argument(
+        "--betas",
+        nargs="+",
+        metavar="B",
+        help="shape coefficients, or an .npz that holds betas of the body's family (default: the mean shape)",
+    )
+    parser.add_argument("--sex", choices=SEXES, help="whose segment inertia (default: the body's)")
+    parser.add_argument("--mass", type=float, metavar="KG", help="body mass (default: 985 kg/m3 x volume)")
+
+
+def add_motion_options(parser: argparse.ArgumentParser) -> None:
+    """--skeleton, --fps, --up."""
+    parser.add_argument("--skeleton", metavar="FILE", help="the .asf skeleton of an .amc motion")
+    parser.add_argument("--fps", type=float, metavar="HZ", help="frame rate, where the file stores none")
+    parser.add_argument("--up", choices=("y", "z"), help="the file's vertical axis (default: its format's)")
+
+
+def add_out_option(parser: argparse.ArgumentParser, default: str = "out") -> None:
+    """--out."""
+    parser.add_argument("--out", metavar="DIR", default=default, help="folder for the results (default: %(default)s)")
+
+
+def body_from(args: argparse.Namespace) -> Body:
+    """The body that --body names, or the default one."""
+    from .body_files import default_body, load_body
+
+    return load_body(args.body) if args.body else default_body()
+
+
+def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
+    """(B,) the betas that --betas gives, or None. Raises BodyError for a wrong family or length."""
+    from .body import complete_betas
+    from .motion_files import read_betas
+
+    if args.betas is None:
+        return None
+    words = [word for argument in args.betas for word in argument.split(",") if word]
+    if len(words) == 1 and words[0].endswith(".npz"):
+        family, betas = read_betas(words[0])
+        if family != body.family:
+            raise BodyError(
+                f"the betas of {words[0]} belong to the {family} family; this body is {body.family} "
+                "and their numbers mean nothing to it"
+            )
+        return complete_betas(body, betas)
+    try:
+        numbers = [float(word) for word in words]
+    except ValueError as problem:
+        raise BodyError(f"--betas takes numbers or one .npz file, received {' '.join(args.betas)!r}") from problem
+    return complete_betas(body, numbers)
+
+
+def progress(message: str) -> None:
+    """One line on stderr about what a verb is doing."""
+    print(f"smpl2mjcf: {message}", file=sys.stderr, flush=True)
