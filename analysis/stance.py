@@ -13,8 +13,9 @@ from dynamics import Trajectory
 
 SIDES = ("left", "right")
 
-LOW = 0.04
-"""m above the clip's floor. Optical motion capture places a standing sole within about 2 cm."""
+LOW = 0.08
+"""m above the clip's floor. Recorded floors drift by some 3 cm along a walkway, and a heel or toe box that
+tilts reaches a little below its sole; a swinging foot that is this low moves far too fast."""
 
 SLOW = 0.6
 """m/s. A planted heel or toe moves at some 0.1 m/s in filtered recordings, a swinging one at 1-4 m/s."""

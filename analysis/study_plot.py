@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 COLOURS = {"left": "#0072B2", "right": "#D55E00", "": "#333333"}
 
 PANELS = (
-    ("Hip (extension +)", "hip", ("left", "right"), 0),
-    ("Knee (flexion +)", "knee", ("left", "right"), 0),
-    ("Ankle (plantarflexion +)", "ankle", ("left", "right"), 0),
-    ("Lumbar, spine1 (flexion +)", "spine1", ("",), 0),
-    ("Shoulder (about the body's z)", "shoulder", ("left", "right"), 2),
+    ("Hip (extension +)", "hip", {"left": 1, "right": 1}, 0),
+    ("Knee (flexion +)", "knee", {"left": 1, "right": 1}, 0),
+    ("Ankle (plantarflexion +)", "ankle", {"left": 1, "right": 1}, 0),
+    ("Lumbar, spine1 (flexion +)", "spine1", {"": 1}, 0),
+    ("Shoulder (abduction +)", "shoulder", {"left": 1, "right": -1}, 2),
 )
-"""Title, joint, sides, axis."""
+"""Title, joint, sign of the torque by side, axis. SMPL's y and z axes mirror between the sides."""
 
 
 def plot_study(study: Study, path: Path) -> None:
@@ -51,6 +51,7 @@ def plot_study(study: Study, path: Path) -> None:
         "grey: extrapolated ends",
         fontsize="medium",
     )
+    figure.align_ylabels(axes)
     figure.savefig(path, dpi=110, format="png")
 
 
@@ -90,14 +91,14 @@ def _plot_torque(
     time: NDArray[np.float64],
     title: str,
     joint: str,
-    sides: tuple[str, ...],
+    sides: dict[str, int],
     component: int,
 ) -> None:
     model = study.humanoid.model
     shown = []
-    for side in sides:
+    for side, sign in sides.items():
         dof = model.jnt_dofadr[model.joint(f"{side}_{joint}" if side else joint).id] + component
-        torque = np.asarray(study.result.tau)[:, dof] / study.humanoid.mass
+        torque = sign * np.asarray(study.result.tau)[:, dof] / study.humanoid.mass
         lacking = study.lacks_ground_force[:, dof]
         axis.plot(
             time, np.where(lacking, np.nan, torque), color=COLOURS[side], label=side or None, linewidth=1.6

@@ -97,6 +97,7 @@ def _add_cutoff_option(parser: argparse.ArgumentParser) -> None:
 
 def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -> Study:
     """The main job in order: read, build, differentiate, invert, write."""
+    from dynamics.compile_cache import use_compile_cache
     from smpl2mjcf import load_motion
     from smpl2mjcf.output_folder import output_folder
     from smpl2mjcf.run_record import write_run_record
@@ -104,6 +105,7 @@ def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -
     from .study import torque_study
     from .study_files import NO_GROUND_FORCE, save_study
 
+    use_compile_cache()
     with output_folder(args.out) as folder, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         progress(f"reading {motion_path}")

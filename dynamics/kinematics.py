@@ -8,6 +8,7 @@ forest are handled one after the other, all nodes of a level together.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -73,7 +74,9 @@ def body_poses(tree: Tree, qpos: Array) -> BodyPoses:
     if not is_traced(qpos):
         check_values(tree.topology, "qpos", np.asarray(qpos))
     dtype = canonical_dtype(qpos)
-    poses = _body_poses(tree.astype(dtype), qpos.astype(dtype).reshape(-1, tree.topology.nq))
+    poses = _body_poses(
+        tree.astype(dtype), qpos.astype(dtype).reshape(math.prod(qpos.shape[:-1]), qpos.shape[-1])
+    )
     return jax.tree.map(lambda array: array.reshape(*qpos.shape[:-1], *array.shape[1:]), poses)
 
 

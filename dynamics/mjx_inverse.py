@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import math
 from typing import Any
 
 import jax
@@ -51,7 +52,9 @@ def mjx_inverse(model: mujoco.MjModel, qpos: Array, qvel: Array, qacc: Array) ->
     leading = check_states(Topology.from_mjmodel(model), qpos, qvel, qacc)
     check_same_dtype(qpos=canonical_dtype(qpos), qvel=canonical_dtype(qvel), qacc=canonical_dtype(qacc))
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
-    frames = (array.astype(dtype).reshape(-1, array.shape[-1]) for array in (qpos, qvel, qacc))
+    frames = (
+        array.astype(dtype).reshape(math.prod(leading), array.shape[-1]) for array in (qpos, qvel, qacc)
+    )
     device_model, data = _on_device(reference_model(model), dtype)
     return _mjx_frames(device_model, data, *frames).reshape(*leading, model.nv)
 

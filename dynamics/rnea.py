@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -69,7 +70,7 @@ def rnea(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | Non
     dtype = check_same_dtype(**dtypes)
     # One leading axis inside, whatever the caller's; the tree is cast so that it promotes nothing.
     frames = jax.tree.map(
-        lambda array: array.astype(dtype).reshape(-1, *array.shape[len(leading) :]),
+        lambda array: array.astype(dtype).reshape(math.prod(leading), *array.shape[len(leading) :]),
         (qpos, qvel, qacc, wrench),
     )
     return _rnea_frames(tree.astype(dtype), *frames).reshape(*leading, tree.topology.nv)

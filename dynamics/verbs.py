@@ -6,11 +6,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from .errors import Error
+
 
 class Check:
     """`smpl2mjcf check HUMANOID.xml`: do the three engines agree on this model?"""
 
     help = "compare joint torques of the native, MJX and MuJoCo engines on random states of an MJCF model"
+    errors = (Error,)
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +37,11 @@ class Check:
             StateError: for a number of states, a seed or a tolerance out of range.
         """
         from .agreement import compare_engines, random_states
+        from .compile_cache import use_compile_cache
         from .errors import StateError
         from .model_file import load_model
 
+        use_compile_cache()
         if args.states < 1:
             raise StateError(f"--states is {args.states}; accepted: 1 or more")
         if args.seed < 0:

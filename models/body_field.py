@@ -5,14 +5,12 @@ unions. All lengths here are in millimetres in the pelvis frame: x to the person
 forward, the pelvis joint at the origin, T-pose with the palms down. Only x >= 0 is meant: the right
 half is a mirror image.
 
-Sources of the numbers
-- Joints: the mean rest joints of SMPL as published numbers, left side, rounded, legs 2 % longer and
-  both towards de Leva's mean segment lengths.
-- Heights, breadths, depths and girths: rounded means of both sexes for 1.72 m, after Gordon et al.
-  2014 (2012 Anthropometric Survey of U.S. Army Personnel, NATICK/TR-15/007) and Drillis and Contini
-  1966 (Body segment parameters, NYU 1166-03).
-- Volumes: sections were scaled part by part until the shares of volume met the mass shares of de Leva
-  1996 (J. Biomech. 29:1223-1230, doi 10.1016/0021-9290(95)00178-6).
+Where the numbers come from
+- Joints: the mean rest joints of SMPL as published numbers, left side, rounded, legs 2 % longer and the
+  arms 7 mm lower; the midline is at x = 0.
+- Sections: drawn by hand inside the usual range of adults, no survey's data and no scan. They were then
+  scaled part by part until the shares of volume met the mass shares of de Leva 1996 (J. Biomech.
+  29:1223-1230, doi 10.1016/0021-9290(95)00178-6), the mean of both sexes.
 """
 
 from __future__ import annotations
@@ -48,27 +46,27 @@ LEFT_JOINTS: dict[str, tuple[float, float, float]] = {
 }
 """Rest joints of the midline and the left side, mm from the pelvis."""
 
-# Sections square to y: y, x inner, x outer, z back, z front, z of the widest line.
-# Torso: the inner x is the mirror image of the outer one.
+# Sections square to y, on the midline: y, half-width, z back, z front.
 TORSO = [
     (-150, 92, -90, 80),
     (-120, 130, -106, 90),
-    (-85, 168, -118, 96),
-    (-40, 172, -122, 99),
+    (-85, 164, -118, 96),
+    (-40, 168, -122, 99),
     (10, 160, -114, 99),
-    (60, 141, -104, 93),
-    (110, 130, -100, 90),
-    (150, 128, -101, 89),
-    (200, 132, -107, 91),
-    (260, 141, -114, 97),
-    (320, 147, -119, 97),
-    (370, 149, -121, 87),
-    (410, 147, -120, 71),
+    (60, 145, -104, 96),
+    (110, 134, -100, 93),
+    (150, 132, -101, 92),
+    (200, 136, -107, 94),
+    (260, 139, -114, 96),
+    (320, 145, -119, 96),
+    (370, 147, -121, 86),
+    (410, 145, -120, 70),
     (440, 146, -120, 54),
     (470, 112, -108, 32),
     (500, 66, -94, 16),
 ]
 NECK = [
+    (420, 46, -82, 6),
     (450, 67, -97, 27),
     (490, 62, -93, 23),
     (530, 58, -85, 29),
@@ -79,16 +77,20 @@ FACE = [
     (550, 26, 22, 91),
     (563, 37, -8, 94),
     (585, 49, -42, 95),
-    (610, 58, -58, 96),
-    (640, 63, -62, 96),
-    (670, 62, -60, 94),
+    (610, 58, -58, 97),
+    (640, 64, -62, 98),
+    (668, 63, -60, 97),
+    (690, 50, -46, 82),
+    (708, 30, -24, 54),
 ]
+# Sections square to y: y, x inner, x outer, z back, z front.
 LEG = [
-    (-30, 40, 154, -92, 80),
-    (-90, 14, 183, -110, 91),
-    (-150, 10, 190, -110, 96),
-    (-200, 10, 190, -105, 96),
-    (-280, 16, 183, -93, 92),
+    (10, 62, 132, -78, 66),
+    (-30, 42, 152, -92, 80),
+    (-90, 14, 181, -110, 92),
+    (-150, 10, 188, -110, 97),
+    (-200, 10, 188, -105, 97),
+    (-280, 16, 184, -93, 93),
     (-360, 28, 173, -82, 79),
     (-430, 43, 161, -69, 60),
     (-478, 50, 158, -67, 51),
@@ -110,17 +112,17 @@ ARM = [
     (330, 386, 475, -104, -10),
     (390, 388, 469, -107, -17),
     (438, 393, 467, -110, -26),
-    (480, 393, 474, -115, -25),
-    (530, 398, 475, -115, -29),
-    (590, 405, 471, -109, -37),
-    (645, 414, 463, -104, -42),
-    (690, 417, 458, -102, -43),
+    (480, 392, 474, -115, -24),
+    (530, 397, 475, -115, -28),
+    (590, 404, 471, -109, -36),
+    (645, 413, 463, -104, -41),
+    (690, 416, 458, -102, -42),
 ]
 PALM = [
-    (684, 420, 458, -101, -44),
-    (715, 413, 456, -115, -41),
-    (750, 411, 452, -127, -38),
-    (784, 413, 445, -127, -43),
+    (684, 419, 459, -101, -44),
+    (715, 412, 457, -115, -41),
+    (750, 410, 453, -127, -38),
+    (784, 412, 446, -127, -43),
 ]
 # Sections square to z: z, x inner, x outer, y top (the sole cuts them below).
 FOOT = [
@@ -153,10 +155,10 @@ NOSE = ((0, 650, 91), (0, 610, 106), 7.0, 11.0)
 # Ellipsoids: centre, radii.
 BUTTOCK = ((72, -92, -72), (78, 86, 62))
 PECTORAL = ((70, 350, 44), (84, 72, 44))
-CRANIUM = ((0, 668, 3), (77, 90, 97))
+CRANIUM = ((0, 667, 2), (79, 91, 98))
 EYE_SOCKET = ((33, 646, 107), (18, 11, 17))
 LIPS = ((0, 577, 89), (21, 9, 8))
-EAR = ((71, 634, -6), (11, 29, 17))
+EAR = ((74, 634, -6), (11, 29, 17))
 
 
 def person(points: Array) -> Array:
@@ -179,14 +181,16 @@ def _build() -> Field:
     head = _union([face, _capsule(*NOSE), _ellipsoid(*LIPS), _ellipsoid(*EAR)], blends=[9.0, 10.0, 6.0])
     neck = _loft(1, _torso_rows(NECK), power=2.0, cap=20.0)
     leg = _loft(1, LEG, power=2.1, cap=25.0)
-    foot = _union([_loft(2, _foot_rows(FOOT), power=2.4, cap=18.0), *(_capsule(*toe) for toe in TOES)], [6.0] * 5)
+    foot = _union(
+        [_loft(2, _foot_rows(FOOT), power=2.4, cap=18.0), *(_capsule(*toe) for toe in TOES)], [6.0] * 5
+    )
     hand = _union(
         [_loft(0, PALM, power=2.4, cap=8.0), *(_capsule(*part) for part in (*THUMB, *FINGERS))],
         blends=[14.0, 6.0, *[7.0] * len(FINGERS)],
     )
     arm = _union([_loft(0, ARM, power=2.0, cap=30.0), hand], blends=[12.0])
     lower = _carved(_union([leg, foot], blends=[30.0]), _ground, blend=6.0)
-    upper = _union([trunk, neck, head], blends=[36.0, 12.0])
+    upper = _union([trunk, neck, head], blends=[50.0, 12.0])
     return _union([upper, arm, lower], blends=[42.0, 40.0])
 
 

@@ -145,7 +145,9 @@ def _square(v: Sequence[float]) -> float:
     return v[0] * v[0] + v[1] * v[1] + v[2] * v[2]
 
 
-def even_out(vertices: Array, faces: Faces, field: Field, size: Callable[[Array], Array]) -> tuple[Array, Faces]:
+def even_out(
+    vertices: Array, faces: Faces, field: Field, size: Callable[[Array], Array]
+) -> tuple[Array, Faces]:
     """The open half mesh with rounder triangles: flips, tangential smoothing, projection, in turn."""
     for _ in range(8):
         faces = flip_edges(vertices, faces)
@@ -201,7 +203,7 @@ def _cosine(v: Sequence[float], w: Sequence[float]) -> float:
 
 
 def _smallest_sine(a: Sequence[float], b: Sequence[float], c: Sequence[float], d: Sequence[float]) -> float:
-    """A measure of the worse of the triangles a b c and b a d: twice the area over the longest side squared."""
+    """The worse of the triangles a b c and b a d: twice the area over the longest side squared."""
     worst = np.inf
     for p, q, r in ((a, b, c), (b, a, d)):
         longest = max(sum((x - y) ** 2 for x, y in zip(u, v)) for u, v in ((p, q), (q, r), (r, p)))
@@ -215,7 +217,9 @@ def _smoothed(vertices: Array, faces: Faces, size: Array) -> Array:
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     pairs, count = np.unique(np.sort(edges, axis=1), axis=0, return_counts=True)
     rim = pairs[count == 1]
-    pairs = np.concatenate([pairs[~seam[pairs[:, 0]] & ~seam[pairs[:, 1]]], pairs[seam[pairs].sum(axis=1) == 1], rim])
+    pairs = np.concatenate(
+        [pairs[~seam[pairs[:, 0]] & ~seam[pairs[:, 1]]], pairs[seam[pairs].sum(axis=1) == 1], rim]
+    )
     i, j = np.concatenate([pairs, pairs[:, ::-1]]).T
     both_or_inner = seam[j] | ~seam[i]  # a seam vertex listens to the seam only
     i, j = i[both_or_inner], j[both_or_inner]
@@ -252,7 +256,8 @@ def vertex_normals(vertices: Array, faces: Faces) -> Array:
     p = vertices[faces]
     normal = np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0])
     total = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(normal[:, i], 3), minlength=len(vertices)) for i in range(3)], axis=1
+        [np.bincount(faces.ravel(), np.repeat(normal[:, i], 3), minlength=len(vertices)) for i in range(3)],
+        axis=1,
     )
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 

@@ -3,20 +3,20 @@
     python models/generate_body.py [--out models/default_body.npz]
 
 1. body_field describes the left half of a person of mean proportions by a signed field over SMPL's
-   rest joints (tables of sections after published anthropometry; sources there).
+   rest joints (tables of sections; where the numbers come from is said there).
 2. body_mesh turns it into a closed mirror-symmetric mesh with SMPL's 6890 vertices and 13776 faces.
 3. Planes through the joints label each vertex with a bone; labels diffuse over the surface, with a
    reach in proportion to the local thickness, into skinning weights (at most four a vertex).
 4. A shape direction stretches each bone's matter along and across the bone at its own rate. The joint
-   displacements follow from the chain of bones; the skin blends the bones' maps by smoother weights.
-   Displacements are linear in beta, so no direction depends on another.
+   displacements follow from the chain of bones, or are none where flesh alone grows; the skin blends the
+   bones' maps by smoother weights. Displacements are linear in beta, so no direction depends on another.
 5. Non-negative least squares finds few vertices around each joint whose weighted mean is the joint,
    at the template and along every shape direction.
 
-One unit of a beta is about one standard deviation among adults where one is known (stature and
-breadths: Gordon et al. 2014, NATICK/TR-15/007); girth directions carry about 60 % of theirs, because
-all ten drawn together would otherwise leave the range of living people. The betas are this body's own
-and mean nothing to SMPL, as SMPL's mean nothing here.
+One unit of a beta is about one standard deviation among adults where that is common knowledge (stature:
+7 cm within either sex); girth directions carry about 60 % of theirs, because all ten drawn together would
+otherwise leave the range of living people. The betas are this body's own and mean nothing to SMPL, as
+SMPL's mean nothing here.
 """
 
 from __future__ import annotations
@@ -72,13 +72,15 @@ SHAPES = (
         **dict.fromkeys(("pelvis", *_SPINE, "collar"), (0.026, 0.045, 0.024)),
         "neck": (0.02, 0.04, 0.02), "head": (0.015, 0.02, 0.015),
         **dict.fromkeys(("hip", "knee", "shoulder", "elbow"), (0.046, 0.022)),
-        **dict.fromkeys(("wrist", "hand"), (0.038, 0.02)), **dict.fromkeys(("ankle", "foot"), (0.022, 0.03, 0.036)),
+        **dict.fromkeys(("wrist", "hand"), (0.038, 0.02)),
+        **dict.fromkeys(("ankle", "foot"), (0.022, 0.03, 0.036)),
     }),
     Shape("adiposity: fuller waist, hips and limbs, 6 kg", {
         "pelvis": (0.012, 0, 0.075), "spine1": (0.07, 0, 0.115), "spine2": (0.07, 0, 0.10),
         "spine3": (0.035, 0, 0.06), "collar": (0, 0.02, 0.035), "neck": (0.04, 0, 0.04),
         "head": (0.012, 0, 0.006), "hip": (0, 0.056), "knee": (0, 0.032), "shoulder": (0, 0.055),
-        "elbow": (0, 0.03), "wrist": (0, 0.015), "hand": (0, 0.015), "ankle": (0.012, 0, 0), "foot": (0.012, 0, 0),
+        "elbow": (0, 0.03), "wrist": (0, 0.015), "hand": (0, 0.015),
+        "ankle": (0.012, 0, 0), "foot": (0.012, 0, 0),
     }, is_flesh=True),
     Shape("leg length: thigh and shank 3.4 % longer, trunk 1.2 % shorter", {
         **dict.fromkeys(("hip", "knee"), (0.034, 0)), **dict.fromkeys(("pelvis", *_SPINE), (0, -0.012, 0)),
@@ -92,30 +94,35 @@ SHAPES = (
     }),
     Shape("muscularity: stronger limbs, chest and neck, 2.5 kg", {
         **dict.fromkeys(("hip", "knee", "elbow"), (0, 0.025)), "shoulder": (0, 0.04), "wrist": (0, 0.012),
-        "spine3": (0.025, 0, 0.03), "spine2": (0.01, 0, 0.01), "collar": (0, 0.03, 0.03), "neck": (0.035, 0, 0.035),
+        "spine3": (0.025, 0, 0.03), "spine2": (0.01, 0, 0.01), "collar": (0, 0.03, 0.03),
+        "neck": (0.035, 0, 0.035),
     }, is_flesh=True),
-    Shape("shank against thigh: shank 3.4 % longer, thigh 3.4 % shorter", {"hip": (-0.034, 0), "knee": (0.034, 0)}),
+    Shape("shank against thigh: shank 3.4 % longer, thigh 3.4 % shorter", {
+        "hip": (-0.034, 0), "knee": (0.034, 0),
+    }),
     Shape("forearm against upper arm: forearm 3.4 % longer, upper arm 3.4 % shorter", {
         "shoulder": (-0.034, 0), "elbow": (0.034, 0),
     }),
     Shape("hands, feet and head: hands and feet 4 % longer, head 2.5 % larger", {
-        **dict.fromkeys(("ankle", "foot"), (0.035, 0.02, 0.045)), **dict.fromkeys(("wrist", "hand"), (0.04, 0.03)),
+        **dict.fromkeys(("ankle", "foot"), (0.035, 0.02, 0.045)),
+        **dict.fromkeys(("wrist", "hand"), (0.04, 0.03)),
         "head": (0.025, 0.025, 0.025),
     }),
 )  # fmt: skip
 
 # Wanted edge length, mm, near a point of the left half (mm in the pelvis frame).
 EDGE_LENGTHS = [
-    ((0, 757, 0), 15), ((0, 680, -95), 15), ((75, 690, 0), 15), ((0, 610, 105), 7), ((32, 646, 92), 7.5),
-    ((0, 545, 85), 9), ((20, 577, 92), 8), ((80, 630, -6), 7.5), ((0, 530, -40), 15), ((90, 500, -40), 19), ((0, 400, 60), 23),
-    ((0, 400, -120), 23), ((150, 330, 0), 23), ((0, 200, 90), 24), ((0, 200, -100), 24), ((135, 150, 0), 24),
-    ((0, 20, 100), 24), ((100, -60, -130), 22), ((170, -60, 0), 24), ((0, -160, 0), 16), ((95, -250, 0), 24),
-    ((100, -400, 0), 21), ((104, -480, 0), 19), ((100, -600, -40), 20), ((92, -760, -50), 17),
-    ((92, -870, -50), 14), ((92, -940, -80), 12), ((100, -920, 0), 12), ((112, -940, 80), 10), ((90, -950, 135), 7.5),
-    ((150, -950, 100), 7.5), ((120, -950, 125), 7.5), ((190, 443, -40), 19), ((300, 433, -55), 19),
-    ((438, 432, -70), 17), ((560, 434, -70), 16), ((688, 438, -72), 11), ((740, 432, -80), 9),
-    ((784, 430, -86), 7.5), ((775, 424, -12), 7), ((865, 425, -76), 7), ((850, 426, -45), 7), ((855, 425, -105), 7),
-    ((835, 423, -132), 7),
+    ((0, 757, 0), 15), ((0, 680, -95), 15), ((75, 690, 0), 15), ((0, 610, 105), 7),
+    ((32, 646, 92), 7.5), ((0, 545, 85), 9), ((20, 577, 92), 8), ((80, 630, -6), 7.5),
+    ((0, 530, -40), 15), ((90, 500, -40), 19), ((0, 400, 60), 23), ((0, 400, -120), 23),
+    ((150, 330, 0), 23), ((0, 200, 90), 24), ((0, 200, -100), 24), ((135, 150, 0), 24),
+    ((0, 20, 100), 24), ((100, -60, -130), 22), ((170, -60, 0), 24), ((0, -160, 0), 16),
+    ((95, -250, 0), 24), ((100, -400, 0), 21), ((104, -480, 0), 19), ((100, -600, -40), 20),
+    ((92, -760, -50), 17), ((92, -870, -50), 14), ((92, -940, -80), 12), ((100, -920, 0), 12),
+    ((112, -940, 80), 10), ((90, -950, 135), 7.5), ((150, -950, 100), 7.5), ((120, -950, 125), 7.5),
+    ((190, 443, -40), 19), ((300, 433, -55), 19), ((438, 432, -70), 17), ((560, 434, -70), 16),
+    ((688, 438, -72), 11), ((740, 432, -80), 9), ((784, 430, -86), 7.5), ((775, 424, -12), 7),
+    ((865, 425, -76), 7), ((850, 426, -45), 7), ((855, 425, -105), 7), ((835, 423, -132), 7),
 ]  # fmt: skip
 
 SKIN_REACH, SHAPE_REACH = 1.8, 2.5
@@ -124,7 +131,7 @@ SKIN_REACH, SHAPE_REACH = 1.8, 2.5
 SEAM_REACH = 12.0
 """mm from the midline within which sideways displacements fade: no part crosses to the other side."""
 
-REGRESSOR_REACH = 9.0
+REGRESSOR_REACH = 8.5
 """Distance from a joint, in edge lengths, within which its regressor chooses vertices."""
 
 
@@ -261,7 +268,7 @@ def _cotangent_laplacian(vertices: Array, faces: Ints) -> tuple[sparse.csr_matri
     for k in range(3):
         i, j, o = faces[:, (k + 1) % 3], faces[:, (k + 2) % 3], p[:, k]
         dot = np.einsum("fi,fi->f", vertices[i] - o, vertices[j] - o)
-        # An obtuse pair would give a negative weight, and weights below zero: keep a little flow instead.
+        # An obtuse pair would give a negative weight, and then labels below 0: keep a little flow instead.
         half_cot = np.maximum(dot / (4 * area), 0.01)
         weight = weight + sparse.csr_matrix((half_cot, (i, j)), shape=(size, size))
     weight = weight + weight.T
@@ -326,7 +333,9 @@ def _stretch(joint: str, rates: dict[str, tuple[float, ...]], joints: Array) -> 
     return across * np.eye(3) + (along - across) * np.outer(bone, bone)
 
 
-def joint_regressor(template: Array, shapedirs: Array, joints: Array, joint_fields: Array, partner: Ints) -> Array:
+def joint_regressor(
+    template: Array, shapedirs: Array, joints: Array, joint_fields: Array, partner: Ints
+) -> Array:
     """(24, V) non-negative rows that sum to 1 and give the joints and their shape displacements.
 
     template (V, 3), shapedirs (V, 3, 10), joints (24, 3), joint_fields (24, 3, 10), all in m. Solved for

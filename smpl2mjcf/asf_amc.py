@@ -72,7 +72,8 @@ def read_asf(path: Path) -> AsfSkeleton:
     root_order: tuple[str, ...] = ("tx", "ty", "tz", "rx", "ry", "rz")
     raw: dict[str, dict[str, list[str]]] = {}
     parents: dict[str, str] = {}
-    section, bone = "", {}
+    section = ""
+    bone: dict[str, list[str]] = {}
     for number, words in lines:
         try:
             if words[0].startswith(":"):

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from .body import Array, Body
 from .errors import BodyError, BodyFileError, UnsafeFileError
 from .model_files import model_file
-from .pickled_arrays import CHUMPY, NUMPY, SCIPY_SPARSE, PickledArray, PickledBytes, SparseMatrix, to_array
+from .pickled_arrays import NUMPY, PickledArray, PickledBytes
+from .pickled_models import CHUMPY, SCIPY_SPARSE, SparseMatrix, to_array
 from .restricted_pickle import read_pickle
 from .skeleton import BODY_PARENTS, JOINT_NAMES, SEXES, SMPL_PARENTS
 from .untrusted_arrays import AnyArray, MalformedFileError, quoted, read_npz
@@ -261,11 +262,7 @@ def _text(file: _File, key: str) -> str | None:
 def _strings(key: str, array: AnyArray) -> list[str]:
     if array.dtype.kind not in "SU":
         raise BodyFileError(f"{key} has dtype {array.dtype}; text is expected")
-    try:
-        items = array.ravel().tolist()
-    except ValueError as error:  # a character beyond Unicode
-        raise BodyFileError(f"{key} holds damaged text") from error
-    return [item.decode("latin1") if isinstance(item, bytes) else item for item in items]
+    return [item.decode("latin1") if isinstance(item, bytes) else item for item in array.ravel().tolist()]
 
 
 def _shape_names(file: _File) -> tuple[str, ...]:

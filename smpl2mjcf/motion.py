@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,19 +49,19 @@ class Motion:
     joint_names: tuple[str, ...] = field(init=False, default=())  # (J,), follows from family and J
 
     def __post_init__(self) -> None:
-        poses = np.asarray(self.poses, dtype=np.float64)
-        trans = np.asarray(self.trans, dtype=np.float64)
+        poses = np.array(self.poses, dtype=np.float64)
+        trans = np.array(self.trans, dtype=np.float64)
         object.__setattr__(self, "poses", poses)
         object.__setattr__(self, "trans", trans)
         if self.betas is not None:
-            object.__setattr__(self, "betas", np.asarray(self.betas, dtype=np.float64))
+            object.__setattr__(self, "betas", np.array(self.betas, dtype=np.float64))
         if self.family not in JOINT_NAMES:
             raise MotionError(f"unknown family {self.family!r}; accepted: {', '.join(JOINT_NAMES)}")
         if self.sex not in SEXES:
             raise MotionError(f"unknown sex {self.sex!r}; accepted: {', '.join(SEXES)}")
         if self.up not in UP_AXES:
             raise MotionError(f"unknown up axis {self.up!r}; accepted: {', '.join(UP_AXES)}")
-        if not (np.isscalar(self.fps) and np.isfinite(self.fps) and self.fps > 0):
+        if not (isinstance(self.fps, Real) and np.isfinite(self.fps) and self.fps > 0):
             raise MotionError(f"fps must be a positive number of frames per second, received {self.fps!r}")
         names = JOINT_NAMES[self.family]
         if poses.ndim != 3 or poses.shape[2] != 3 or poses.shape[1] not in (22, len(names)):

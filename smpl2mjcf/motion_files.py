@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,11 @@ from numpy.typing import NDArray
 from .asf_amc import bone_poses, read_amc, read_asf
 from .body import Body, joint_positions
 from .body_files import default_body
-from .errors import MotionError, MotionFileError
+from .errors import MotionError, MotionFileError, UnsafeFileError
 from .motion import UP_AXES, Motion, betas_for_body, to_z_up
 from .retarget import fit_betas, recorded_lengths, retarget
 from .skeleton import JOINT_NAMES, SEXES
+from .untrusted_arrays import MalformedFileError, read_npz
 
 Array = NDArray[np.float64]
 
@@ -101,6 +101,8 @@ def _read_amass(path: Path, fps: float | None, up: str | None) -> Motion:
             f"mocap_framerate, betas, gender; found: {', '.join(sorted(arrays)) or 'none of them'}"
         )
     poses = arrays["poses"]
+    if len(poses) == 0:
+        raise MotionFileError(f"{path} has no frames")
     if poses.ndim != 2 or poses.shape[1] not in FAMILY_OF_WIDTH:
         widths = ", ".join(f"{width} ({family})" for width, family in FAMILY_OF_WIDTH.items())
         raise MotionFileError(f"{path}: poses have shape {poses.shape}; accepted: (T, n) with n = {widths}")
@@ -166,11 +168,12 @@ def _frame_rate(path: Path, arrays: dict[str, NDArray], fps: float | None) -> fl
 def _npz_arrays(path: Path, keys: set[str]) -> dict[str, NDArray]:
     """The named arrays of an npz file; nothing is unpickled."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files if key in keys}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, AttributeError) as problem:
-        reason = "it holds Python objects" if "Object arrays" in str(problem) else "truncated, or not an npz"
-        raise MotionFileError(f"cannot read {path} as a motion: {reason}; accepted: {ACCEPTED}") from problem
+        arrays, _ = read_npz(path.read_bytes(), keys)
+    except OSError as problem:
+        raise MotionFileError(f"cannot read {path}: {problem.strerror}") from problem
+    except (MalformedFileError, UnsafeFileError) as problem:
+        raise MotionFileError(f"cannot read {path} as a motion: {problem}; accepted: {ACCEPTED}") from problem
+    return arrays
 
 
 def _text(value: NDArray) -> str:

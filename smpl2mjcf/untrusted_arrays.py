@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Sequence
@@ -27,11 +28,18 @@ MAX_UNPACKED_BYTES = 1 << 29
 _MAX_DIMENSIONS = 8
 _MAX_ITEMS = 1 << 40
 _DTYPE = re.compile(r"(?P<order>[<>|=]?)(?P<code>f[248]|[iu][1248]|b1|[SU][1-9]\d{0,5})")
+_LAST_CHARACTER = 0x10FFFF  # numpy raises SystemError where it meets a later one
 _NPY_MAGIC = b"\x93NUMPY"
 _HEADER_FIELD = re.compile(
     r"""["'](descr|fortran_order|shape)["']\s*:\s*("[^"]*"|'[^']*'|True|False|\([\dL, ]*\)|\[)"""
 )
 _EXTENT = re.compile(r"\d{1,13}L?")  # Python 2 wrote its long integers as 3L
+
+
+# What zipfile lets through on damaged bytes; RuntimeError is its "encrypted" and "unsupported".
+_DAMAGED_ZIP = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, IndexError,
+)  # fmt: skip
 
 
 class MalformedFileError(Error):
@@ -68,6 +76,8 @@ def array_from_bytes(raw: bytes, dtype: str, shape: Sequence[int], fortran_order
         raise MalformedFileError(
             f"an array of shape {tuple(shape)} and dtype {kind} needs {needed} bytes, found {len(raw)}"
         )
+    if kind.kind == "U" and np.frombuffer(raw, f"{kind.str[0]}u4").max(initial=0) > _LAST_CHARACTER:
+        raise MalformedFileError("an array of text with characters beyond Unicode")
     return np.frombuffer(raw, kind).reshape(shape, order="F" if fortran_order else "C")
 
 
@@ -91,9 +101,8 @@ def read_npz(data: bytes, wanted: Collection[str]) -> tuple[dict[str, AnyArray],
             arrays = {name: _npy(name, archive.read(info)) for name, info in chosen.items()}
     except Error:
         raise
-    # what zipfile lets through on damaged bytes: RuntimeError is its "encrypted" and "unsupported"
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, IndexError) as error:
-        raise MalformedFileError(f"a truncated or corrupted .npz ({error})") from error
+    except _DAMAGED_ZIP as error:
+        raise MalformedFileError(f"a truncated or corrupted .npz ({quoted(str(error))})") from error
     return arrays, list(members)
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,14 @@ def oracle():
 @pytest.fixture(scope="session")
 def default_body():
     return smpl2mjcf.default_body()
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of recordings and facts beside the checkout; its tests skip without it, except in CI."""
+    folder = Path(__file__).resolve().parent.parent.parent / "shared"
+    if not (folder / "data").is_dir():
+        if os.environ.get("SMPL2MJCF_REQUIRE_ORACLES") == "1":
+            pytest.fail(f"the recordings are required here: {folder} is not there")
+        pytest.skip("the recordings in ../shared are not here")
+    return folder

@@ -10,13 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import dynamics
+import smpl2mjcf
 from dynamics.mjx_inverse import _mjx_frames
 from dynamics.reference_model import reference_model
 
 TREES = sorted((Path(__file__).parent / "data" / "trees").glob("*.xml"))
 # float64 rounding through at most 24 bodies stays near 1e-15; MJX loses up to 1e-13 in its mass matrix.
 TOLERANCE = 1e-12
-STATES = 20
+# As many as test_rnea.py uses, so that each tree is compiled for one number of frames.
+STATES = 80
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +27,16 @@ def float64():
         yield
 
 
-@pytest.fixture(scope="module", params=TREES, ids=[path.stem for path in TREES])
-def model(request):
-    return mujoco.MjModel.from_xml_path(str(request.param))
+@pytest.fixture(scope="module", params=[*TREES, "our humanoid"], ids=lambda tree: getattr(tree, "stem", tree))
+def xml(request):
+    if request.param == "our humanoid":
+        return smpl2mjcf.build_humanoid(request.getfixturevalue("default_body")).xml
+    return request.param.read_text()
+
+
+@pytest.fixture(scope="module")
+def model(xml):
+    return mujoco.MjModel.from_xml_string(xml)
 
 
 def read(name):
@@ -38,9 +47,9 @@ def relative(a, b):
     return np.abs(a - b).max() / np.abs(b).max()
 
 
-def mj_inverse_with_flags(model, states):
+def mj_inverse_with_flags(xml, states):
     """MuJoCo on the file as it is, with its own switches for what tau leaves out: shares no code with us."""
-    model = mujoco.MjModel.from_xml_string(Path(model_path(model)).read_text())
+    model = mujoco.MjModel.from_xml_string(xml)
     for flag in ("CONSTRAINT", "SPRING", "DAMPER"):
         model.opt.disableflags |= int(getattr(mujoco.mjtDisableBit, f"mjDSBL_{flag}"))
     model.opt.density = model.opt.viscosity = 0
@@ -53,14 +62,9 @@ def mj_inverse_with_flags(model, states):
     return tau
 
 
-def model_path(model):
-    name = model.names.split(b"\x00")[0].decode()
-    return next(path for path in TREES if path.stem == name)
-
-
-def test_native_and_mjx_agree_with_mujoco(model):
+def test_native_and_mjx_agree_with_mujoco(xml, model):
     states = dynamics.random_states(model, STATES, seed=1)
-    judge = mj_inverse_with_flags(model, states)
+    judge = mj_inverse_with_flags(xml, states)
     assert relative(dynamics.mujoco_inverse(model, *states), judge) <= TOLERANCE
     assert relative(dynamics.rnea(dynamics.Tree.from_mjmodel(model), *states), judge) <= TOLERANCE
     tau = dynamics.mjx_inverse(model, *states)
@@ -150,8 +154,9 @@ def test_native_agrees_with_pinocchio(model, oracle):
 @pytest.mark.parametrize("name", ["ball_chain", "human_tree", "offset_joints"])
 def test_native_agrees_with_pinocchios_own_reading_of_the_file(name, oracle):
     pin = oracle("pinocchio")
+    path = next(path for path in TREES if path.stem == name)
     model = read(name)
-    pin_model = pin.buildModelFromMJCF(str(model_path(model)))
+    pin_model = pin.buildModelFromMJCF(str(path))
     pin_model.gravity = pin.Motion(np.array(model.opt.gravity), np.zeros(3))
     states = dynamics.random_states(model, STATES, seed=3)
     tau = np.array([translated_rnea(pin, pin_model, model, *state) for state in zip(*states)])
@@ -159,12 +164,12 @@ def test_native_agrees_with_pinocchios_own_reading_of_the_file(name, oracle):
 
 
 def random_forest(seed):
-    """A forest of 1 to 10 bodies with every joint type and combination that MuJoCo allows."""
+    """A forest of 1 to 8 bodies with every joint type and combination that MuJoCo allows."""
     rng = np.random.default_rng(seed)
     spec = mujoco.MjSpec()
     spec.option.gravity = rng.normal(size=3) * 10
     bodies = [spec.worldbody]
-    for _ in range(rng.integers(1, 11)):
+    for _ in range(rng.integers(1, 9)):
         up = bodies[rng.integers(len(bodies))]
         body = up.add_body(
             pos=rng.normal(size=3),
@@ -190,7 +195,7 @@ def random_forest(seed):
     return spec.compile()
 
 
-@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 10_000))
 def test_native_agrees_with_mujoco_on_random_forests(seed):
     model = random_forest(seed)
@@ -274,9 +279,9 @@ def test_leading_axes_go_through_every_engine(leading):
     shaped = [a[:count].reshape(*leading, -1) for a in states]
     expected = flat.reshape(*leading, model.nv)
     np.testing.assert_array_equal(dynamics.mujoco_inverse(model, *shaped), expected)
-    # 20 states, as other tests have compiled: cut out of them, so that MJX compiles no further shape.
+    # Filled up to the number of states that other tests have compiled MJX for.
     padded = [np.concatenate([a.reshape(count, -1), b[count:]]) for a, b in zip(shaped, states)]
-    mjx = dynamics.mjx_inverse(model, *(a.reshape(2, 10, -1) for a in padded))
+    mjx = dynamics.mjx_inverse(model, *(a.reshape(2, STATES // 2, -1) for a in padded))
     assert relative(mjx.reshape(STATES, -1)[:count], flat) <= TOLERANCE
     native = dynamics.rnea(dynamics.Tree.from_mjmodel(model), *shaped)
     assert native.shape == expected.shape

@@ -1,0 +1,107 @@
+"""The Motion type and its mapping to qpos; the round trip is judged in test_lbs.py."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+import smpl2mjcf
+from smpl2mjcf import Motion, MotionError
+from smpl2mjcf.motion import betas_for_body, to_z_up
+from smpl2mjcf.skeleton import JOINT_NAMES
+
+
+@pytest.fixture(scope="module")
+def human(default_body):
+    return smpl2mjcf.build_humanoid(default_body)
+
+
+def still(T=8, J=24, **changes):
+    return Motion(**({"poses": np.zeros((T, J, 3)), "trans": np.zeros((T, 3)), "fps": 30.0} | changes))
+
+
+def test_smplh_motions_map_by_name_and_leave_fingers_out(human):
+    rng = np.random.default_rng(0)
+    poses = rng.uniform(-1, 1, (4, 52, 3))
+    qpos = smpl2mjcf.motion_to_qpos(human, still(4, 52, poses=poses, family="smplh"))
+    back = smpl2mjcf.qpos_to_motion(human, qpos, 30.0)
+    np.testing.assert_allclose(back.poses[:, :22], poses[:, :22], atol=1e-12)
+    assert not back.poses[:, 22:].any()  # SMPL's hand joints rest; they are none of SMPL-H's fingers
+
+
+def test_motions_of_22_joints_are_accepted(human):
+    assert still(3, 22).joint_names[-1] == "right_wrist"
+    assert smpl2mjcf.motion_to_qpos(human, still(3, 22)).shape == (3, 99)
+
+
+def test_the_pelvis_is_at_its_rest_position_plus_trans(human):
+    trans = np.random.default_rng(1).standard_normal((8, 3))
+    qpos = smpl2mjcf.motion_to_qpos(human, still(trans=trans))
+    np.testing.assert_allclose(qpos[:, :3], human.joint_positions[0] + trans, atol=1e-15)
+
+
+def test_y_up_is_turned_about_the_pelvis_not_the_origin(human):
+    """A y-up person at rest stands: the pelvis keeps its height above the y-up origin."""
+    motion = still(up="y", trans=np.tile([0.3, 1.0, -0.2], (8, 1)))
+    qpos = smpl2mjcf.motion_to_qpos(human, motion)
+    J0 = human.joint_positions[0]
+    assert qpos[0, 2] == pytest.approx(J0[1] + 1.0)
+    assert qpos[0, 0] == pytest.approx(J0[0] + 0.3)
+    assert qpos[0, 1] == pytest.approx(-(J0[2] - 0.2))
+    upright = Rotation.from_quat(qpos[0, 3:7], scalar_first=True)
+    np.testing.assert_allclose(upright.apply([0, 1, 0]), [0, 0, 1], atol=1e-12)
+    assert to_z_up(motion, J0).up == "z"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"poses": np.zeros((8, 23, 3))}, r"poses have shape \(8, 23, 3\).*\(T, 24, 3\)"),
+        ({"poses": np.zeros((8, 72))}, r"poses have shape \(8, 72\)"),
+        ({"trans": np.zeros((7, 3))}, r"trans has shape \(7, 3\), expected \(8, 3\)"),
+        ({"poses": np.zeros((0, 24, 3)), "trans": np.zeros((0, 3))}, "no frames"),
+        ({"fps": 0.0}, "fps must be a positive number"),
+        ({"fps": -30.0}, "fps must be a positive number"),
+        ({"fps": float("nan")}, "fps must be a positive number"),
+        ({"fps": None}, "fps must be a positive number"),
+        ({"family": "smpl3"}, "unknown family 'smpl3'; accepted: smpl, "),
+        ({"sex": "M"}, "unknown sex 'M'; accepted: neutral, female, male"),
+        ({"up": "x"}, "unknown up axis 'x'; accepted: y, z"),
+        ({"betas": np.zeros((2, 10))}, r"betas must be one row.*\(2, 10\)"),
+    ],
+)
+def test_arrays_that_make_no_motion_are_refused(changes, message):
+    with pytest.raises(MotionError, match=message):
+        still(**changes)
+
+
+def test_nan_frames_are_named():
+    poses = np.zeros((20, 24, 3))
+    poses[[3, 4, 5, 11], 7, 1] = np.nan
+    with pytest.raises(MotionError, match="frames 3-5, 11 of 20"):
+        still(20, poses=poses)
+    trans = np.zeros((20, 3))
+    trans[6] = np.inf
+    with pytest.raises(MotionError, match="frame 6 of 20"):
+        still(20, trans=trans)
+
+
+def test_qpos_of_a_wrong_width_is_refused(human):
+    with pytest.raises(MotionError, match=r"qpos has shape \(5, 75\); this humanoid takes \(T, 99\)"):
+        smpl2mjcf.qpos_to_motion(human, np.zeros((5, 75)), 30.0)
+
+
+def test_betas_of_another_family_are_dropped_with_one_warning():
+    with pytest.warns(UserWarning, match="belong to the smplh family") as caught:
+        assert betas_for_body(still(8, 52, family="smplh", betas=np.ones(16)), "smpl", 10) is None
+    assert len(caught) == 1
+
+
+def test_sixteen_betas_are_cut_to_ten_with_a_warning():
+    with pytest.warns(UserWarning, match="16 betas cut to the 10"):
+        betas = betas_for_body(still(betas=np.arange(16.0)), "smpl", 10)
+    np.testing.assert_array_equal(betas, np.arange(10.0))
+
+
+def test_every_family_has_its_joints():
+    assert [len(JOINT_NAMES[f]) for f in ("smpl", "smpl2mjcf", "smplh", "smplx")] == [24, 24, 52, 55]
+    assert all(names[:22] == JOINT_NAMES["smpl"][:22] for names in JOINT_NAMES.values())
