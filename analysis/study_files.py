@@ -17,7 +17,7 @@ NO_GROUND_FORCE = (
 
 
 def dof_names(model: mujoco.MjModel) -> list[str]:
-    """(nv,) "left_knee_x"; the root's are pelvis_tx, pelvis_ty, pelvis_tz, pelvis_rx, pelvis_ry, pelvis_rz."""
+    """(nv,) names as "left_knee_x"; the root's are pelvis_tx, _ty, _tz and pelvis_rx, _ry, _rz."""
     names = []
     for joint in range(model.njnt):
         name = model.joint(joint).name
@@ -65,12 +65,13 @@ def _save_csv(study: Study, path: Path) -> None:
     header = [
         f"joint torques of {study.motion.source or 'a motion'} on a body of {mass:.3f} kg",
         "units: s, N, N m; the second block of torques is divided by body mass (N/kg, N m/kg)",
-        "frames: ball joints in the child body's axes (SMPL rest frame: x left, y up, z forward in the T-pose); "
-        "pelvis_t* and root_residual in world axes (z up); pelvis_r* in the pelvis's axes",
+        "frames: ball joints in the child body's axes (SMPL rest frame: x left, y up, z forward in the "
+        "T-pose); pelvis_t* and root_residual in world axes (z up); pelvis_r* in the pelvis's axes",
         "sign: the torque that turns the child body the positive way about its axis "
         "(hip x > 0 extends, knee x > 0 flexes, ankle x > 0 plantarflexes, spine x > 0 flexes)",
         f"GROUND: {NO_GROUND_FORCE}",
-        "a leg's columns lack their ground force in rows where its foot stands; rows with valid = 0 are extrapolated",
+        "a leg's columns lack their ground force in rows where its foot stands; "
+        "rows with valid = 0 are extrapolated",
     ]
     table = np.column_stack(
         [

@@ -59,7 +59,9 @@ def _plot_residual(axis: Any, study: Study, time: NDArray[np.float64]) -> None:
     axis.plot(time, study.vertical_residual, color=COLOURS[""])
     axis.axhline(1.0, color="0.6", linewidth=0.8)
     axis.axhline(0.0, color="0.6", linewidth=0.8)
-    axis.set_title("Vertical root residual: what the ground would have to supply", fontsize="medium", loc="left")
+    axis.set_title(
+        "Vertical root residual: what the ground would have to supply", fontsize="medium", loc="left"
+    )
     axis.set_ylabel("Force\n[body weight]")
     _limit(axis, study.vertical_residual, study)
     low, high = axis.get_ylim()

@@ -34,7 +34,9 @@ class Torques:
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """The motion, how to read it, the body and the filter."""
-        parser.add_argument("motion", metavar="MOTION", help="AMASS-layout .npz, or .amc with --skeleton and --fps")
+        parser.add_argument(
+            "motion", metavar="MOTION", help="AMASS-layout .npz, or .amc with --skeleton and --fps"
+        )
         add_motion_options(parser)
         add_body_options(parser)
         _add_cutoff_option(parser)
@@ -64,7 +66,15 @@ class Demo:
         from smpl2mjcf import model_file
 
         options = argparse.Namespace(
-            body=None, betas=None, sex=None, mass=None, skeleton=None, fps=None, up=None, cutoff="6", out=args.out
+            body=None,
+            betas=None,
+            sex=None,
+            mass=None,
+            skeleton=None,
+            fps=None,
+            up=None,
+            cutoff="6",
+            out=args.out,
         )
         study = _write_study(options, "demo", model_file("walk.npz"))
         progress("comparing the three engines (MJX compiles for a few seconds)")
@@ -113,7 +123,9 @@ def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -
         betas = betas_from(args, body)
         cutoff = _cutoff_from(args)
         motion = load_motion(motion_path, body=body, skeleton=args.skeleton, fps=args.fps, up=args.up)
-        progress(f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques")
+        progress(
+            f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques"
+        )
         study = torque_study(body, motion, betas, args.mass, args.sex, cutoff)
         progress("writing results")
         save_study(study, folder)
@@ -139,13 +151,17 @@ def _cutoff_from(args: argparse.Namespace) -> float | None:
     try:
         return float(args.cutoff)
     except ValueError as problem:
-        raise Error(f"--cutoff takes a frequency in Hz or {NO_FILTER!r}, received {args.cutoff!r}") from problem
+        raise Error(
+            f"--cutoff takes a frequency in Hz or {NO_FILTER!r}, received {args.cutoff!r}"
+        ) from problem
 
 
 def _print_summary(study: Study, out: Path) -> None:
     valid = study.trajectory.valid
     residual = study.vertical_residual[valid] if valid.any() else study.vertical_residual
-    print(f"{study.humanoid.mass:.2f} kg, {study.motion.num_frames} frames, {study.trajectory.time[-1]:.2f} s")
+    print(
+        f"{study.humanoid.mass:.2f} kg, {study.motion.num_frames} frames, {study.trajectory.time[-1]:.2f} s"
+    )
     print(f"vertical root residual: mean {residual.mean():.3f} body weight over the valid frames")
     print("no ground forces yet: torques of a standing leg lack their ground force (flagged in every file)")
     print("written: " + ", ".join(str(out / name) for name in sorted(FILES)))

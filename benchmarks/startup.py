@@ -33,6 +33,11 @@ def alternated(words: list[str], peer: list[str], folder: Path, caches: list[dic
     for environment in caches:
         others.append(seconds(peer, folder, environment))
         own.append(seconds(words, folder, environment))
+    return summary(own, others)
+
+
+def summary(own: list[float], others: list[float]) -> str:
+    """Medians, spread and ratio as one row."""
     a, b = statistics.median(own), statistics.median(others)
     return f"{a:6.2f} s [{min(own):.2f}-{max(own):.2f}]   peer {b:5.2f} s   ratio {a / b:5.2f}"
 
@@ -58,21 +63,22 @@ def main() -> None:
         numpy = [python, "-c", "import numpy"]
         jax = [python, "-c", "import jax, mujoco.mjx, matplotlib.figure"]
         rows = {
-            "import smpl2mjcf (peer: import numpy)": alternated([python, "-c", "import smpl2mjcf"], numpy, folder, warm),
+            "import smpl2mjcf (peer: import numpy)": alternated(
+                [python, "-c", "import smpl2mjcf"], numpy, folder, warm
+            ),
             "smpl2mjcf --help (peer: import numpy)": alternated([*command, "--help"], numpy, folder, warm),
         }
         demo = [*command, "demo", "--out", str(folder / "demo")]
         one = cold_caches(folder, "warm")
         seconds(demo, folder, one)
-        rows["demo, warm caches (peer: import jax, mjx, matplotlib)"] = alternated(demo, jax, folder, [one] * 3)
+        rows["demo, warm caches (peer: import jax, mjx, matplotlib)"] = alternated(
+            demo, jax, folder, [one] * 3
+        )
         cold = [cold_caches(folder, f"cold{i}") for i in range(2)]
         # The peer of a cold run gets a cold cache of its own: after it the demo's would be half warm.
         own = [seconds(demo, folder, environment) for environment in cold]
         peers = [seconds(jax, folder, cold_caches(folder, f"peer{i}")) for i in range(2)]
-        rows["demo, cold caches (peer: import jax, mjx, matplotlib)"] = (
-            f"{statistics.median(own):6.2f} s [{min(own):.2f}-{max(own):.2f}]   "
-            f"peer {statistics.median(peers):5.2f} s   ratio {statistics.median(own) / statistics.median(peers):5.2f}"
-        )
+        rows["demo, cold caches (peer: import jax, mjx, matplotlib)"] = summary(own, peers)
     for name, row in rows.items():
         print(f"{name:55s} {row}")
 

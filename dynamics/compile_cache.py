@@ -17,7 +17,7 @@ def use_compile_cache() -> None:
     A library must not choose this for its callers, so only verbs call it. A folder that
     JAX_COMPILATION_CACHE_DIR names is respected; where no folder can be made, nothing is kept.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is not None:
         return
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "smpl2mjcf" / "jax"

@@ -1,4 +1,4 @@
-"""Torques are differentiable: how does the torque at the lumbar joint change with every joint angle?"""
+"""Torques are differentiable: which joint does the lumbar torque of a standing person react to most?"""
 
 import jax
 import numpy as np
@@ -7,15 +7,27 @@ import dynamics
 import smpl2mjcf
 
 human = smpl2mjcf.build_humanoid(smpl2mjcf.default_body())
-tree = dynamics.Tree.from_mjmodel(human.model)
-qpos = human.model.key("stand").qpos.astype(np.float32)
-rest = np.zeros(human.model.nv, dtype=np.float32)
-lumbar = int(human.model.jnt_dofadr[human.joint_id("spine1")])
+model = human.model
+tree = dynamics.Tree.from_mjmodel(model)
+standing = model.key("stand").qpos.astype(np.float32)
+rest = np.zeros(model.nv, dtype=np.float32)
+lumbar = int(model.jnt_dofadr[human.joint_id("spine1")])
 
-gradient = jax.grad(lambda q: dynamics.rnea(tree, q, rest, rest)[lumbar])(qpos)
-strongest = int(np.abs(gradient[7:]).argmax()) + 7
-joint = next(j for j in range(human.model.njnt) if human.model.jnt_qposadr[j] + 4 > strongest and j)
-print(f"lumbar torque reacts most to {human.model.joint(joint).name}: {gradient[strongest]:.0f} N m a unit of its quaternion")
 
-batch = np.stack([qpos] * 1000)
-print(f"a batch of standing states: tau {dynamics.rnea(tree, batch, np.zeros((1000, 75), np.float32), np.zeros((1000, 75), np.float32)).shape}")
+def lumbar_torque(qpos):
+    """N m about spine1's x axis, standing still."""
+    return dynamics.rnea(tree, qpos, rest, rest)[lumbar]
+
+
+gradient = jax.grad(lumbar_torque)(standing)
+strength = {
+    model.joint(j).name: float(np.linalg.norm(gradient[start : start + 4]))
+    for j, start in enumerate(model.jnt_qposadr)
+    if j > 0
+}
+joint = max(strength, key=strength.get)
+print(f"lumbar torque reacts most to {joint}: {strength[joint]:.0f} N m a unit of its quaternion")
+
+batch = np.tile(standing, (1000, 1))
+still = np.zeros((1000, model.nv), dtype=np.float32)
+print(f"a batch of standing states: tau {dynamics.rnea(tree, batch, still, still).shape}")

@@ -428,14 +428,14 @@ class Fit:
         self._choose_sole(body)
 
     def _choose_sole(self, body: Body) -> None:
-        """The left sole's vertices that are watched: 60, spread evenly."""
+        """The left sole's vertices that are watched, spread evenly over it."""
         V = body.v_template
         floor = V[:, 1].min()
         foot = body.weights[:, [body.joint_names.index(f"left_{n}") for n in ("ankle", "foot")]].sum(1)
         sole = np.flatnonzero((foot > 0.99) & (V[:, 1] < floor + 0.012))
         chosen = [sole[np.argmin(V[sole, 2])]]
         distance = np.full(len(sole), np.inf)
-        for _ in range(59):
+        for _ in range(NUM_SOLE_POINTS - 1):
             distance = np.minimum(distance, np.linalg.norm(V[sole] - V[chosen[-1]], axis=1))
             chosen.append(sole[np.argmax(distance)])
         self.floor = floor
@@ -525,6 +525,7 @@ class Fit:
         return (rest - centre) @ R.T + centre + [left, forward], D
 
     def _contact(self, c: Array, Q: Array, still: float) -> list[tuple[Array, Array]]:
+        """The feet on the floor, and off it."""
         carrier, rest = self.skin_points
         X, D = self.kinematics.points(Q, carrier, rest)
         X = np.einsum("vs,tsi->tvi", self.skin, X)
@@ -613,6 +614,7 @@ class Fit:
         )
 
     def _dynamics(self, c: Array, Q: Array) -> list[tuple[Array, Array]]:
+        """A floor could carry the motion."""
         F, dF, N, dN = self.wrench(Q)
         weight = self.mass[2].sum() * GRAVITY
         path, dpath = self.pressure_path(c)

@@ -30,11 +30,17 @@ def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code: 0 done, 1 a check failed, 2 bad input."""
     warnings.showwarning = _show_warning
     try:
-        verbs = {point.name: load_verb(point) for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)}
+        verbs = {
+            point.name: load_verb(point) for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)
+        }
     except Error as problem:
         return _fail(problem)
-    parser = _Parser(prog="smpl2mjcf", description="SMPL bodies and motions to MuJoCo humanoids and joint torques.")
-    parser.add_argument("--version", action="version", version=f"smpl2mjcf {distribution_version(__distribution__)}")
+    parser = _Parser(
+        prog="smpl2mjcf", description="SMPL bodies and motions to MuJoCo humanoids and joint torques."
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"smpl2mjcf {distribution_version(__distribution__)}"
+    )
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, verb in verbs.items():
         verb.add_arguments(subparsers.add_parser(name, help=verb.help, description=verb.help))
@@ -57,7 +63,7 @@ def load_verb(point: EntryPoint) -> Any:
     if name in OUR_PACKAGES:
         package = import_module(name)
         if getattr(package, "__distribution__", None) != __distribution__:
-            where = getattr(package, "__file__", None) or list(getattr(package, "__path__", ["?"]))[0]
+            where = getattr(package, "__file__", None) or next(iter(getattr(package, "__path__", ["?"])))
             raise Error(
                 f"another package named {name!r} hides ours: {where}; "
                 "run from another folder, rename it, or take it off PYTHONPATH"

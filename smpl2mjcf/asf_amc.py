@@ -120,7 +120,9 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
     for number, words in _lines(path):
         if words[0].startswith(":"):
             if words[0].upper() == ":RADIANS" and skeleton.degrees:
-                raise MotionFileError(f"{path}, line {number}: radians, but the skeleton's angles are degrees")
+                raise MotionFileError(
+                    f"{path}, line {number}: radians, but the skeleton's angles are degrees"
+                )
             continue
         if len(words) == 1 and words[0].isdigit():
             frames.append({})
@@ -186,7 +188,9 @@ def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
     while waiting:
         ready = [name for name in waiting if parents[name] in placed]
         if not ready:
-            raise MotionFileError(f"{path}: the hierarchy does not lead from the root to {', '.join(waiting)}")
+            raise MotionFileError(
+                f"{path}: the hierarchy does not lead from the root to {', '.join(waiting)}"
+            )
         ordered += ready
         placed.update(ready)
         waiting = [name for name in waiting if name not in placed]

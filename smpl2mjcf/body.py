@@ -98,7 +98,8 @@ def _check(body: Body) -> None:
         raise BodyError(f"unknown sex {body.sex!r}; accepted: {', '.join(SEXES)}")
     if body.v_template.ndim != 2 or body.shapedirs.ndim != 3:
         raise BodyError(
-            f"v_template {body.v_template.shape} and shapedirs {body.shapedirs.shape} must be (V, 3), (V, 3, B)"
+            f"v_template {body.v_template.shape} and shapedirs {body.shapedirs.shape} "
+            "must be (V, 3) and (V, 3, B)"
         )
     V, J, B = len(body.v_template), len(body.parents), body.shapedirs.shape[2]
     expected: Sequence[tuple[str, tuple[int, ...]]] = [
@@ -117,14 +118,18 @@ def _check(body: Body) -> None:
     if len(body.joint_names) != J:
         raise BodyError(f"{len(body.joint_names)} joint names for {J} joints")
     if body.parents[0] != -1 or any(not 0 <= p < j for j, p in enumerate(body.parents) if j):
-        raise BodyError(f"parents must be -1 for the root and come before their children, received {body.parents}")
+        raise BodyError(
+            f"parents must be -1 for the root and come before their children, received {body.parents}"
+        )
     if len(body.faces) and not (body.faces.min() >= 0 and body.faces.max() < V):
         raise BodyError(f"faces name vertex {int(body.faces.max())} of a mesh with {V} vertices")
     if body.shape_names and len(body.shape_names) != B:
         raise BodyError(f"{len(body.shape_names)} shape names for {B} shape directions")
     height = stature(body.v_template)
     if not STATURE_RANGE[0] <= height <= STATURE_RANGE[1]:
-        unit = "millimetres" if 400 < height < 2600 else "centimetres" if 40 < height < 260 else "another unit"
+        unit = (
+            "millimetres" if 400 < height < 2600 else "centimetres" if 40 < height < 260 else "another unit"
+        )
         raise BodyError(
             f"the template is {height:.4g} tall along y: it looks like {unit}; metres with y up are accepted "
             f"({STATURE_RANGE[0]}-{STATURE_RANGE[1]} m)"

@@ -77,7 +77,9 @@ def segments(sex: str) -> dict[str, Segment]:
     rows = _FEMALE if sex == "female" else _MALE
     total = sum(row[0] * (2 if name in PAIRED else 1) for name, row in rows.items())
     return {
-        name: Segment(mass / total, com / 100, sagittal / 100, transverse / 100, longitudinal / 100, length / 1e3)
+        name: Segment(
+            mass / total, com / 100, sagittal / 100, transverse / 100, longitudinal / 100, length / 1e3
+        )
         for name, (mass, com, sagittal, transverse, longitudinal, length) in rows.items()
     }
 

@@ -118,7 +118,7 @@ def _target(
     down in the T-pose, which turns its sagittal axis (square to the palm) to y; and the foot's long
     axis runs from heel to toe, which turns its sagittal axis (square to the sole) to y too.
     """
-    side, _, part = segment.rpartition("left_") if "left_" in segment else segment.rpartition("right_")
+    part = segment.removeprefix("left_").removeprefix("right_")
     names = SEGMENT_JOINTS[segment]
     y, z = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
     points = np.concatenate([pieces[name].reshape(-1, 3) for name in names])

@@ -84,11 +84,15 @@ def read_betas(path: str | Path) -> tuple[str, Array]:
     path = Path(path)
     arrays = _npz_arrays(path, {"betas", "family", "poses"})
     if "betas" not in arrays or arrays["betas"].dtype.kind not in "fiu":
-        raise MotionFileError(f"{path} holds no betas; found: {', '.join(sorted(arrays)) or 'nothing we know'}")
+        raise MotionFileError(
+            f"{path} holds no betas; found: {', '.join(sorted(arrays)) or 'nothing we know'}"
+        )
     width = arrays["poses"].shape[-1] if "poses" in arrays and arrays["poses"].ndim else 0
     family = _text(arrays["family"]) if "family" in arrays else FAMILY_OF_WIDTH.get(width, "")
     if family not in JOINT_NAMES:
-        raise MotionFileError(f"{path} does not tell the family of its betas; accepted: {', '.join(JOINT_NAMES)}")
+        raise MotionFileError(
+            f"{path} does not tell the family of its betas; accepted: {', '.join(JOINT_NAMES)}"
+        )
     return family, arrays["betas"].reshape(-1).astype(np.float64)
 
 
@@ -134,7 +138,9 @@ def _read_amass(path: Path, fps: float | None, up: str | None) -> Motion:
         raise MotionFileError(f"{path}: {problem}") from problem
 
 
-def _read_cmu(path: Path, body: Body, skeleton: str | Path | None, fps: float | None, up: str | None) -> Motion:
+def _read_cmu(
+    path: Path, body: Body, skeleton: str | Path | None, fps: float | None, up: str | None
+) -> Motion:
     if skeleton is None:
         raise MotionFileError(f"{path} holds joint angles only: give its skeleton with --skeleton FILE.asf")
     if fps is None:
@@ -151,17 +157,21 @@ def _frame_rate(path: Path, arrays: dict[str, NDArray], fps: float | None) -> fl
     stored = {key: arrays[key] for key in FPS_KEYS if key in arrays}
     for key, value in stored.items():
         if value.size != 1 or value.dtype.kind not in "fiu":
-            raise MotionFileError(f"{path}: {key} must be one number, received shape {value.shape} {value.dtype}")
+            raise MotionFileError(
+                f"{path}: {key} must be one number, received shape {value.shape} {value.dtype}"
+            )
     # 120.00004577636719 occurs in AMASS: a float32 period turned into a rate.
     rates = {key: round(float(value.item()), 3) for key, value in stored.items()}
     if len(set(rates.values())) > 1:
         raise MotionFileError(f"{path} states two frame rates: {rates}")
     if not rates and fps is None:
         raise MotionFileError(f"{path} stores no frame rate ({' or '.join(FPS_KEYS)}): give it with --fps")
+    stated = next(iter(rates.values()), None)
     if fps is None:
-        return next(iter(rates.values()))
-    if rates and abs(next(iter(rates.values())) - fps) > 1e-3 * fps:
-        warnings.warn(f"{path} states {next(iter(rates.values()))} frames/s; {fps} was asked for and is used")
+        assert stated is not None  # checked above
+        return stated
+    if stated is not None and abs(stated - fps) > 1e-3 * fps:
+        warnings.warn(f"{path} states {stated} frames/s; {fps} was asked for and is used", stacklevel=4)
     return float(fps)
 
 

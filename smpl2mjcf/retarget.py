@@ -139,7 +139,9 @@ def retarget(
     middle = (poses.start["lfemur"] + poses.start["rfemur"]) / 2
     rest_middle = (rest["left_hip"] + rest["right_hip"]) / 2 - rest["pelvis"]
     trans = middle - world["pelvis"].apply(rest_middle) - rest["pelvis"]
-    return Motion(rotations, trans, fps, betas=betas, family=body.family, sex="neutral", up="y", source=source)
+    return Motion(
+        rotations, trans, fps, betas=betas, family=body.family, sex="neutral", up="y", source=source
+    )
 
 
 def _rest_offsets(rest: Mapping[str, Array], skeleton: AsfSkeleton) -> dict[str, Rotation]:
@@ -153,10 +155,10 @@ def _rest_offsets(rest: Mapping[str, Array], skeleton: AsfSkeleton) -> dict[str,
     offsets = {joint: Rotation.identity() for joint in BONES}
     for side, sign in (("left", 1.0), ("right", -1.0)):
         s = side[0]
-        joint = {name: rest[f"{side}_{name}"] for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")}
-        bone = {
-            name: skeleton.bones[s + name] for name in ("femur", "tibia", "humerus", "radius", "hand")
+        joint = {
+            name: rest[f"{side}_{name}"] for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
         }
+        bone = {name: skeleton.bones[s + name] for name in ("femur", "tibia", "humerus", "radius", "hand")}
         knee_axis, elbow_axis, wrist_axis = (bone[name].axes[:, 0] for name in ("tibia", "radius", "hand"))
         # SMPL's flexion axes, left side; the right mirrors y and z (a rotation axis is a pseudo-vector).
         smpl_knee = np.array([1.0, 0.0, 0.0])
@@ -165,8 +167,12 @@ def _rest_offsets(rest: Mapping[str, Array], skeleton: AsfSkeleton) -> dict[str,
         down = np.array([0.0, -1.0, 0.0])
         shank = _align(down, smpl_knee, bone["tibia"].vector, knee_axis)
         forearm = _align(joint["wrist"] - joint["elbow"], smpl_wrist, bone["radius"].vector, wrist_axis)
-        offsets[f"{side}_hip"] = _align(joint["knee"] - joint["hip"], smpl_knee, bone["femur"].vector, knee_axis)
-        offsets[f"{side}_knee"] = _align(joint["ankle"] - joint["knee"], smpl_knee, bone["tibia"].vector, knee_axis)
+        offsets[f"{side}_hip"] = _align(
+            joint["knee"] - joint["hip"], smpl_knee, bone["femur"].vector, knee_axis
+        )
+        offsets[f"{side}_knee"] = _align(
+            joint["ankle"] - joint["knee"], smpl_knee, bone["tibia"].vector, knee_axis
+        )
         offsets[f"{side}_ankle"] = offsets[f"{side}_foot"] = shank
         offsets[f"{side}_shoulder"] = _align(
             joint["elbow"] - joint["shoulder"], smpl_elbow, bone["humerus"].vector, elbow_axis
@@ -190,7 +196,9 @@ def _frame(first: Array, second: Array) -> Array:
 def _joint_lengths(joints: Mapping[str, Array]) -> dict[str, float]:
     def both(first: str, second: str) -> float:
         return float(
-            np.mean([np.linalg.norm(joints[f"{s}_{first}"] - joints[f"{s}_{second}"]) for s in ("left", "right")])
+            np.mean(
+                [np.linalg.norm(joints[f"{s}_{first}"] - joints[f"{s}_{second}"]) for s in ("left", "right")]
+            )
         )
 
     def middle(name: str) -> Array:
@@ -212,5 +220,6 @@ def _require_bones(skeleton: AsfSkeleton) -> None:
     missing = sorted(needed - set(skeleton.bones))
     if missing:
         raise MotionFileError(
-            f"the skeleton lacks bones of CMU's layout: {', '.join(missing)}; found: {', '.join(skeleton.bones)}"
+            f"the skeleton lacks bones of CMU's layout: {', '.join(missing)}; "
+            f"found: {', '.join(skeleton.bones)}"
         )

@@ -31,7 +31,7 @@ def write_run_record(
         "units": {"length": "m", "mass": "kg", "time": "s", "angle": "rad", "force": "N", "torque": "N m"},
         "frames": {
             "world": "z up, right-handed",
-            "bodies": "origin at the joint, axes of SMPL's rest frame (x left, y up, z forward in the T-pose)",
+            "bodies": "origin at the joint, axes of SMPL's rest frame (T-pose: x left, y up, z forward)",
             "quaternions": "w x y z",
             "ball joints": "velocities and torques in the child body's axes",
             "free joint": "linear parts in world axes, angular parts in body axes",

@@ -109,17 +109,19 @@ def require_closed(faces: NDArray[np.int64]) -> None:
     Raises HumanoidError with the number of edges that are not: an open mesh has no volume.
     """
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    forward = {(int(a), int(b)) for a, b in edges}
-    unmatched = sum((b, a) not in forward for a, b in forward) + len(edges) - len(forward)
+    size = int(faces.max(initial=0)) + 1
+    forward, count = np.unique(edges @ [size, 1], return_counts=True)  # one number an edge
+    backward = np.unique(edges @ [1, size])
+    unmatched = int((count - 1).sum()) + len(np.setdiff1d(forward, backward))
     if unmatched:
         raise HumanoidError(
-            f"the mesh is not closed: {unmatched} of its {len(edges)} directed edges have no opposite partner; "
-            "a watertight mesh with consistent winding is needed for volumes"
+            f"the mesh is not closed: {unmatched} of its {len(edges)} directed edges have no opposite "
+            "partner; a watertight mesh with consistent winding is needed for volumes"
         )
 
 
 def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, Array]) -> dict[str, Array]:
-    """The matter of each SMPL joint as a closed chain (N, 3, 3) m, in the T-pose, model frame.
+    """The matter of each SMPL joint as a closed chain (N, 3, 3) m, T-pose, model frame.
 
     vertices (V, 3) m; faces (F, 3); joints (3,) m each by SMPL name. The cuts, in order: arms at the
     shoulder square to the upper arm, head and neck at the base of the neck, thighs at THIGH_CUT through

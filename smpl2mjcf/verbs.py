@@ -68,7 +68,9 @@ def add_motion_options(parser: argparse.ArgumentParser) -> None:
 
 def add_out_option(parser: argparse.ArgumentParser, default: str = "out") -> None:
     """--out."""
-    parser.add_argument("--out", metavar="DIR", default=default, help="folder for the results (default: %(default)s)")
+    parser.add_argument(
+        "--out", metavar="DIR", default=default, help="folder for the results (default: %(default)s)"
+    )
 
 
 def body_from(args: argparse.Namespace) -> Body:
@@ -97,7 +99,9 @@ def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
     try:
         numbers = [float(word) for word in words]
     except ValueError as problem:
-        raise BodyError(f"--betas takes numbers or one .npz file, received {' '.join(args.betas)!r}") from problem
+        raise BodyError(
+            f"--betas takes numbers or one .npz file, received {' '.join(args.betas)!r}"
+        ) from problem
     return complete_betas(body, numbers)
 
 

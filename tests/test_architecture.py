@@ -33,13 +33,14 @@ def test_imports_point_down_the_floors(path):
 def test_x64_is_never_switched_globally():
     for path in MODULES:
         text = path.read_text()
-        assert "config.update(\"jax_enable_x64\"" not in text, path
+        assert 'config.update("jax_enable_x64"' not in text, path
         assert "JAX_ENABLE_X64" not in text, path
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_importing_a_package_loads_no_heavy_module(package):
-    code = f"import sys, {package}; print(sorted({{'jax', 'torch', 'mujoco', 'matplotlib', 'scipy'}} & set(sys.modules)))"
+    heavy = {"jax", "torch", "mujoco", "matplotlib", "scipy"}
+    code = f"import sys, {package}; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
 
@@ -64,6 +65,8 @@ def test_the_wheel_has_our_three_names_and_the_models(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert tops == {"smpl2mjcf", "dynamics", "analysis"}
-    assert {"smpl2mjcf/models/default_body.npz", "smpl2mjcf/models/walk.npz", "dynamics/py.typed"} <= set(names)
+    assert {"smpl2mjcf/models/default_body.npz", "smpl2mjcf/models/walk.npz", "dynamics/py.typed"} <= set(
+        names
+    )
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any("test" in name for name in names)

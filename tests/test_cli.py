@@ -19,11 +19,15 @@ OUTPUTS = {"humanoid.xml", "torques.npz", "torques.csv", "torques.png", "run.jso
 def run(*words, cwd=None, **environment):
     env = {**os.environ, **{key: str(value) for key, value in environment.items()}}
     return subprocess.run(
-        [sys.executable, "-m", "smpl2mjcf", *map(str, words)], capture_output=True, text=True, cwd=cwd, env=env
+        [sys.executable, "-m", "smpl2mjcf", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=env,
     )
 
 
-def refused(result, message, out=None):
+def assert_refused(result, message, out=None):
     """Exit 2, one line on stderr that says it, and no output folder."""
     errors = [line for line in result.stderr.splitlines() if "error:" in line]
     assert result.returncode == 2, result
@@ -68,7 +72,9 @@ def test_help_and_version():
 
 
 def test_help_and_import_load_neither_jax_nor_torch():
-    code = "import sys, smpl2mjcf, smpl2mjcf.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\n"
+    code = (
+        "import sys, smpl2mjcf, smpl2mjcf.__main__ as m\ntry: m.main(['--help'])\nexcept SystemExit: pass\n"
+    )
     code += "print('LOADED', sorted({'jax', 'torch', 'mujoco', 'matplotlib'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "LOADED []" in result.stdout, result.stdout + result.stderr
@@ -76,7 +82,9 @@ def test_help_and_import_load_neither_jax_nor_torch():
 
 def test_build_writes_a_model_that_loads(tmp_path):
     out = tmp_path / "new" / "folder"
-    result = run("build", "--betas", "0.5", "-1", "0", "0", "0", "0", "0", "0", "0", "0", "--mass", 70, "--out", out)
+    result = run(
+        "build", "--betas", "0.5", "-1", "0", "0", "0", "0", "0", "0", "0", "0", "--mass", 70, "--out", out
+    )
     assert result.returncode == 0, result.stderr
     assert {p.name for p in out.iterdir()} == {"humanoid.xml", "run.json"}
     model = mujoco.MjModel.from_xml_path(str(out / "humanoid.xml"))
@@ -174,7 +182,7 @@ def test_other_files_in_the_folder_stay_and_a_failed_run_changes_nothing(torques
     out, _ = torques
     (out / "mine.txt").write_text("mine")
     before = {p.name: p.read_bytes() for p in out.iterdir()}
-    refused(run("torques", walk_file, "--out", out, "--mass", -1), "mass must be a positive number")
+    assert_refused(run("torques", walk_file, "--out", out, "--mass", -1), "mass must be a positive number")
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
     (out / "mine.txt").unlink()
 
@@ -198,20 +206,25 @@ def test_other_files_in_the_folder_stay_and_a_failed_run_changes_nothing(torques
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(walk_file, tmp_path, options, message):
-    refused(run("torques", walk_file, "--out", tmp_path / "out", *options), message, tmp_path / "out")
+    assert_refused(run("torques", walk_file, "--out", tmp_path / "out", *options), message, tmp_path / "out")
 
 
 def test_betas_of_another_family_given_explicitly_are_an_error(tmp_path):
     path = tmp_path / "smplh.npz"
     np.savez(path, betas=np.zeros(16), poses=np.zeros((2, 156)))
-    refused(run("build", "--betas", path, "--out", tmp_path / "out"), "belong to the smplh family", tmp_path / "out")
+    assert_refused(
+        run("build", "--betas", path, "--out", tmp_path / "out"),
+        "belong to the smplh family",
+        tmp_path / "out",
+    )
 
 
 def test_a_clip_too_short_to_differentiate(walk_file, tmp_path):
     with np.load(walk_file) as file:
         short = dict(file) | {"poses": file["poses"][:3], "trans": file["trans"][:3]}
     np.savez(tmp_path / "short.npz", **short)
-    refused(run("torques", tmp_path / "short.npz", "--out", tmp_path / "out"), "3 frames", tmp_path / "out")
+    result = run("torques", tmp_path / "short.npz", "--out", tmp_path / "out")
+    assert_refused(result, "3 frames", tmp_path / "out")
 
 
 def test_nan_frames_are_named(walk_file, tmp_path):
@@ -219,7 +232,9 @@ def test_nan_frames_are_named(walk_file, tmp_path):
         arrays = dict(file)
     arrays["poses"][5:8] = np.nan
     np.savez(tmp_path / "nan.npz", **arrays)
-    refused(run("torques", tmp_path / "nan.npz", "--out", tmp_path / "out"), "frames 5-7 of 120", tmp_path / "out")
+    assert_refused(
+        run("torques", tmp_path / "nan.npz", "--out", tmp_path / "out"), "frames 5-7 of 120", tmp_path / "out"
+    )
 
 
 def test_a_hostile_body_pickle_is_refused_and_not_run(walk_file, tmp_path):
@@ -231,20 +246,20 @@ def test_a_hostile_body_pickle_is_refused_and_not_run(walk_file, tmp_path):
 
     (tmp_path / "SMPL_NEUTRAL.pkl").write_bytes(pickle.dumps({"v_template": Touch()}, protocol=2))
     result = run("torques", walk_file, "--body", tmp_path / "SMPL_NEUTRAL.pkl", "--out", tmp_path / "out")
-    refused(result, "refused, nothing in it was run", tmp_path / "out")
+    assert_refused(result, "refused, nothing in it was run", tmp_path / "out")
     assert not (tmp_path / "ran").exists()
 
 
 def test_an_unwritable_output_folder(walk_file, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     result = run("torques", walk_file, "--out", tmp_path / "file" / "out")
-    refused(result, "cannot write into the folder")
+    assert_refused(result, "cannot write into the folder")
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
 def test_no_verb_and_an_unknown_verb():
-    refused(run(), "the following arguments are required: VERB")
-    refused(run("dance"), "invalid choice: 'dance'")
+    assert_refused(run(), "the following arguments are required: VERB")
+    assert_refused(run("dance"), "invalid choice: 'dance'")
 
 
 @pytest.mark.parametrize("package", ["analysis", "dynamics"])
@@ -252,7 +267,7 @@ def test_a_foreign_package_that_hides_ours_is_named(tmp_path, package):
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").write_text("")
     result = run("--help", cwd=tmp_path)  # `python -m` puts the current folder first on the path
-    refused(result, f"another package named {package!r} hides ours: {tmp_path / package}")
+    assert_refused(result, f"another package named {package!r} hides ours: {tmp_path / package}")
 
 
 def test_check_passes_on_our_humanoid_and_fails_above_its_tolerance(torques):
@@ -265,12 +280,12 @@ def test_check_passes_on_our_humanoid_and_fails_above_its_tolerance(torques):
 
 def test_check_refuses_what_is_not_a_model(tmp_path):
     (tmp_path / "bad.xml").write_text("<mujoco><worldbody>")
-    refused(run("check", tmp_path / "bad.xml"), "bad.xml")
-    refused(run("check", tmp_path / "absent.xml"), "absent.xml")
+    assert_refused(run("check", tmp_path / "bad.xml"), "bad.xml")
+    assert_refused(run("check", tmp_path / "absent.xml"), "absent.xml")
     closed = tmp_path / "closed.xml"
     closed.write_text(
         "<mujoco><worldbody><body name='a'><freejoint/><geom size='.1'/></body>"
         "<body name='b'><freejoint/><geom size='.1'/></body></worldbody>"
         "<equality><weld name='loop' body1='a' body2='b'/></equality></mujoco>"
     )
-    refused(run("check", closed), "loop")
+    assert_refused(run("check", closed), "loop")

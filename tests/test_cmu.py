@@ -15,7 +15,11 @@ from smpl2mjcf import deleva
 from smpl2mjcf.asf_amc import bone_poses, read_amc, read_asf
 from smpl2mjcf.retarget import LIMBS, fit_betas, recorded_lengths
 
-CLIPS = {"walk": ("02_01.amc", "02_rebuilt.asf"), "jumps": ("01_01.amc", "01.asf"), "kick": ("11_01.amc", "11.asf")}
+CLIPS = {
+    "walk": ("02_01.amc", "02_rebuilt.asf"),
+    "jumps": ("01_01.amc", "01.asf"),
+    "kick": ("11_01.amc", "11.asf"),
+}
 FPS = 120.0
 
 
@@ -57,7 +61,9 @@ def test_joints_go_where_they_were_recorded(clips, default_body, name):
     human = smpl2mjcf.build_humanoid(default_body, motion.betas)
     data = mujoco.MjData(human.model)
     qpos = smpl2mjcf.motion_to_qpos(human, motion)
-    joints = {n: [] for n in ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")}
+    joints = {
+        n: [] for n in ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")
+    }
     for row in qpos:
         data.qpos[:] = row
         mujoco.mj_kinematics(human.model, data)
@@ -136,7 +142,7 @@ def test_a_walk_weighs_its_body(clips, studies, default_body):
     study = studies["walk"]
     assert study.trajectory.valid[strikes[0] : strikes[-1]].all()
     mean = study.vertical_residual[strikes[0] : strikes[-1]].mean()
-    print(f"walk: strides from frame {strikes[0]} to {strikes[-1]}, mean vertical residual {mean:.4f} body weight")
+    print(f"walk, frames {strikes[0]}-{strikes[-1]}: mean vertical residual {mean:.4f} body weight")
     assert abs(mean - 1) < 0.03
 
 
@@ -162,9 +168,9 @@ def flights(study, lowest=0.06, frames=30):
 
 
 def recorded_fall(poses, start, end):
-    """m/s2 at which the recorded bones' own centre of mass falls, without our body: de Leva on CMU's bones."""
+    """m/s2 at which the recorded bones fall, without our body: de Leva's masses on CMU's bones."""
     table = deleva.segments("neutral")
-    at, ends = poses.start, {"trunk": ("humerus", "femur")}
+    at = poses.start
     com = np.zeros_like(at["root"])
     for s in "lr":
         for part, (first, last) in {
@@ -176,7 +182,7 @@ def recorded_fall(poses, start, end):
             "hand": ("hand", "fingers"),
         }.items():
             com += table[part].mass * (at[s + first] + table[part].com * (at[s + last] - at[s + first]))
-    shoulders, hips = ((at["l" + bone] + at["r" + bone]) / 2 for bone in ends["trunk"])
+    shoulders, hips = ((at["l" + bone] + at["r" + bone]) / 2 for bone in ("humerus", "femur"))
     com += sum(table[p].mass for p in deleva.TRUNK_PARTS) * (shoulders + 0.405 * (hips - shoulders))
     com += table["head"].mass * at["head"]
     t = np.arange(start, end) / FPS
@@ -198,7 +204,9 @@ def test_jumps_are_free_falls(clips, studies):
         fall = recorded_fall(poses, start, end)
         third = (end - start) // 3
         residual = study.vertical_residual[start + third : end - third].mean()
-        print(f"flight {start}-{end}: residual {residual:+.3f} body weight; CMU's bones fall at {fall:.2f} m/s2")
+        print(
+            f"flight {start}-{end}: residual {residual:+.3f} body weight; CMU's bones fall at {fall:.2f} m/s2"
+        )
         if abs(fall - 9.81) > 0.05 * 9.81:
             broken.append((start, end))
         else:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import dynamics
 import smpl2mjcf
+from dynamics.agreement import States
 from dynamics.mjx_inverse import _mjx_frames
 from dynamics.reference_model import reference_model
 
@@ -234,7 +235,7 @@ def test_flags_have_no_influence_and_the_callers_model_stays_as_it_is(engine):
 def test_gravity_flag_is_heard_by_every_engine():
     model = read("scalar_arm")
     model.opt.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_GRAVITY)
-    still = dynamics.agreement.States(model.qpos0[None], np.zeros((1, model.nv)), np.zeros((1, model.nv)))
+    still = States(model.qpos0[None], np.zeros((1, model.nv)), np.zeros((1, model.nv)))
     assert np.abs(dynamics.mujoco_inverse(model, *still)).max() == 0
     assert np.abs(dynamics.rnea(dynamics.Tree.from_mjmodel(model), *still)).max() == 0
 

@@ -40,7 +40,11 @@ def test_keyframes_are_upright_with_the_feet_on_the_floor(human, default_body, k
     mujoco.mj_forward(model, data)
     assert data.body("head").xpos[2] > 1.4
     assert data.body("left_foot").xpos[1] < data.body("left_ankle").xpos[1]  # toes point to -y
-    soles = [lowest_corner(model, data, f"{side}_{part}") for side in ("left", "right") for part in ("ankle", "foot")]
+    soles = [
+        lowest_corner(model, data, f"{side}_{part}")
+        for side in ("left", "right")
+        for part in ("ankle", "foot")
+    ]
     np.testing.assert_allclose(soles, 0, atol=1e-5)  # six printed digits
     others = [g for g in range(model.ngeom) if model.geom(g).name not in FEET]
     assert min(data.geom_xpos[g][2] for g in others) > -1e-9

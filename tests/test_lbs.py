@@ -178,7 +178,9 @@ def test_motion_to_qpos_and_back(default_body, seed):
     human = smpl2mjcf.build_humanoid(default_body, rng.uniform(-2, 2, 10))
     motion = random_motion(default_body, rng, 200)
     back = smpl2mjcf.qpos_to_motion(human, smpl2mjcf.motion_to_qpos(human, motion), motion.fps)
-    difference = Rotation.from_rotvec(back.poses.reshape(-1, 3)).inv() * Rotation.from_rotvec(motion.poses.reshape(-1, 3))
+    difference = Rotation.from_rotvec(back.poses.reshape(-1, 3)).inv() * Rotation.from_rotvec(
+        motion.poses.reshape(-1, 3)
+    )
     assert difference.magnitude().max() < 1e-9
     np.testing.assert_allclose(back.trans, motion.trans, atol=1e-12)
     assert back.family == default_body.family

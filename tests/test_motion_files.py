@@ -44,7 +44,9 @@ def test_an_amass_file_is_read(write):
     assert motion.betas.shape == (16,)
 
 
-@pytest.mark.parametrize("gender", ["male", b"male", np.array("male"), np.array(b"male"), np.array([b"male"])])
+@pytest.mark.parametrize(
+    "gender", ["male", b"male", np.array("male"), np.array(b"male"), np.array([b"male"])]
+)
 def test_gender_may_be_text_or_bytes(write, gender):
     assert load_motion(write(amass() | {"gender": gender})).sex == "male"
 
@@ -158,7 +160,10 @@ def test_unknown_kinds_and_missing_files(tmp_path):
         load_motion(tmp_path / "absent.npz")
 
 
-@pytest.mark.parametrize(("options", "message"), [({"up": "x"}, "up axis 'x'"), ({"fps": -1.0}, "--fps"), ({"skeleton": "a.asf"}, "takes no skeleton")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"up": "x"}, "up axis 'x'"), ({"fps": -1.0}, "--fps"), ({"skeleton": "a.asf"}, "takes no skeleton")],
+)
 def test_bad_options_are_named(write, options, message):
     with pytest.raises(MotionFileError, match=message):
         load_motion(write(amass()), **options)
@@ -250,7 +255,11 @@ def test_asf_amc_kinematics_by_hand(cmu):
     shin = poses.orientation["shin"][0].apply(skeleton.bones["shin"].vector)
     np.testing.assert_allclose(shin, unit * np.array([-5.0, 0, 0]), atol=1e-6)
     # Frame 2: the zero pose.
-    np.testing.assert_allclose(poses.start["shin"][1] - poses.start["root"][1], unit * 10 * np.array([0.34202, -0.939693, 0]), atol=1e-6)
+    np.testing.assert_allclose(
+        poses.start["shin"][1] - poses.start["root"][1],
+        unit * 10 * np.array([0.34202, -0.939693, 0]),
+        atol=1e-6,
+    )
 
 
 @pytest.mark.parametrize(

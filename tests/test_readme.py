@@ -16,7 +16,11 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 def run(code, folder):
     # The current folder would otherwise hide an installed package behind the checkout's.
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True, env=os.environ
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ,
     )
 
 

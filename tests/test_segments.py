@@ -77,7 +77,9 @@ def test_pieces_of_the_default_body_sum_to_its_mesh(default_body):
         pieces = body_pieces(vertices, default_body.faces, named)
         volume = sum(matter(piece).volume for piece in pieces.values())
         assert set(pieces) == set(default_body.joint_names)
-        assert volume == pytest.approx(trimesh.Trimesh(vertices, default_body.faces, process=False).volume, rel=1e-10)
+        assert volume == pytest.approx(
+            trimesh.Trimesh(vertices, default_body.faces, process=False).volume, rel=1e-10
+        )
 
 
 def test_an_open_mesh_is_refused_with_the_number_of_open_edges():
