@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from .body import Body, complete_betas, joint_positions, shaped_vertices
 from .collision import Primitive, primitives
 from .errors import HumanoidError, OutputError
-from .inertia import Inertia, body_inertias, total_mass
+from .inertia import BODY_DENSITY, Inertia, body_inertias, require_mass
 from .segments import body_pieces, matter
 from .skeleton import SEXES, SMPL_JOINTS
 
@@ -91,13 +91,14 @@ def build_humanoid(
             f"a {body.family} body with {body.num_joints} joints cannot be built yet; "
             f"accepted: SMPL's {len(SMPL_JOINTS)} joints (families smpl and smpl2mjcf)"
         )
+    if mass is not None:
+        require_mass(mass)
     betas = complete_betas(body, betas)
     vertices = shaped_vertices(body, betas)
     joints = joint_positions(body, betas)
     named = dict(zip(body.joint_names, joints))
-    total_mass(1.0, mass)  # refuse a bad mass before the geometry is cut
     pieces = body_pieces(vertices, body.faces, named)
-    kilograms = total_mass(matter(vertices[body.faces]).volume, mass)
+    kilograms = BODY_DENSITY * matter(vertices[body.faces]).volume if mass is None else float(mass)
     inertias = body_inertias(pieces, named, sex, kilograms)
     ordered = tuple(inertias[name] for name in body.joint_names)
     spec = assemble(body, joints, ordered, primitives(pieces, named))

@@ -63,20 +63,14 @@ class _Target:
     covariance: Array
 
 
-def total_mass(volume: float, mass: float | None) -> float:
-    """kg: the mass asked for, or BODY_DENSITY x volume (m3) where none is.
-
-    Raises HumanoidError for a mass that is not positive and finite, or that no person weighs.
-    """
-    if mass is None:
-        return BODY_DENSITY * volume
+def require_mass(mass: float) -> None:
+    """Check a mass in kg. Raises HumanoidError where it is not positive and finite, or no person's."""
     if not (np.isfinite(mass) and mass > 0):
         raise HumanoidError(f"mass must be a positive number of kg, received {mass}")
     if not MASS_RANGE[0] <= mass <= MASS_RANGE[1]:
         raise HumanoidError(
             f"a mass of {mass} kg is not a person's; accepted: {MASS_RANGE[0]}-{MASS_RANGE[1]} kg"
         )
-    return float(mass)
 
 
 def body_inertias(

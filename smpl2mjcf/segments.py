@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import trimesh
 from numpy.typing import NDArray
 
 from .errors import HumanoidError
@@ -103,20 +104,22 @@ def matter(triangles: Array) -> Matter:
     return Matter(float(volume), first + volume * base, shifted)
 
 
-def require_closed(faces: NDArray[np.int64]) -> None:
-    """Check that every edge is shared by two faces that agree on which side is out.
+def require_closed(vertices: Array, faces: NDArray[np.int64]) -> None:
+    """Check that a mesh encloses a volume: watertight, and its faces agree on which side is out.
 
-    Raises HumanoidError with the number of edges that are not: an open mesh has no volume.
+    vertices (V, 3), faces (F, 3). Raises HumanoidError with the number of open edges.
     """
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    size = int(faces.max(initial=0)) + 1
-    forward, count = np.unique(edges @ [size, 1], return_counts=True)  # one number an edge
-    backward = np.unique(edges @ [1, size])
-    unmatched = int((count - 1).sum()) + len(np.setdiff1d(forward, backward))
-    if unmatched:
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    if not mesh.is_watertight:
+        _, uses = np.unique(mesh.edges_sorted, axis=0, return_counts=True)
         raise HumanoidError(
-            f"the mesh is not closed: {unmatched} of its {len(edges)} directed edges have no opposite "
-            "partner; a watertight mesh with consistent winding is needed for volumes"
+            f"the mesh is not closed: {int((uses != 2).sum())} of its {len(uses)} edges do not join "
+            "two faces; volumes need a watertight mesh"
+        )
+    if not mesh.is_winding_consistent or mesh.volume <= 0:
+        raise HumanoidError(
+            "the mesh has faces that are turned inside out (by extreme betas, or in the file); "
+            "volumes need faces that run counter-clockwise seen from outside"
         )
 
 
@@ -132,7 +135,7 @@ def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, 
     missing = [name for name in SMPL_JOINTS if name not in joints]
     if missing:
         raise HumanoidError(f"the body lacks joints that a SMPL humanoid has: {', '.join(missing)}")
-    require_closed(faces)
+    require_closed(vertices, faces)
     rest = vertices[faces]
     up = np.array([0.0, 1.0, 0.0])
     pieces: dict[str, Array] = {}

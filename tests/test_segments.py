@@ -83,16 +83,18 @@ def test_pieces_of_the_default_body_sum_to_its_mesh(default_body):
 
 
 def test_an_open_mesh_is_refused_with_the_number_of_open_edges():
-    faces = np.asarray(solids()["box"].faces)[:-1]
-    with pytest.raises(HumanoidError, match="not closed: 3 of its"):
-        require_closed(faces)
+    box = solids()["box"]
+    with pytest.raises(HumanoidError, match="not closed: 3 of its 18 edges"):
+        require_closed(np.asarray(box.vertices), np.asarray(box.faces)[:-1])
 
 
-def test_a_mesh_with_a_flipped_face_is_refused():
-    faces = np.array(solids()["box"].faces)
-    faces[0] = faces[0][::-1]
-    with pytest.raises(HumanoidError, match="not closed"):
-        require_closed(faces)
+def test_faces_inside_out_are_refused():
+    box = solids()["box"]
+    one_flipped = np.array(box.faces)
+    one_flipped[0] = one_flipped[0][::-1]
+    for faces in (one_flipped, np.asarray(box.faces)[:, ::-1]):
+        with pytest.raises(HumanoidError, match="turned inside out"):
+            require_closed(np.asarray(box.vertices), faces)
 
 
 def test_the_open_template_is_refused_by_the_builder(default_body):
