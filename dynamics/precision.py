@@ -8,16 +8,13 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
-import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 
 
 def double_precision() -> AbstractContextManager[Any]:
     """A context in which JAX computes in float64, whatever the global setting, which it leaves alone."""
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    return jax.experimental.enable_x64(True)  # type: ignore[attr-defined]  # its home before JAX 0.8
+    return jax.enable_x64(True)
 
 
 def canonical_dtype(array: Any) -> np.dtype:

@@ -69,9 +69,7 @@ def test_mass_matrix_from_unit_accelerations_is_mujocos_and_positive_definite(mo
     data.qpos = qpos[0]
     mujoco.mj_forward(model, data)
     expected = np.zeros((n, n))
-    # The argument order changed in MuJoCo 4.
-    full = (model, data, expected) if mujoco.mj_versionString() >= "3.4" else (model, expected, data.qM)
-    mujoco.mj_fullM(*full)
+    mujoco.mj_fullM(model, data, expected)
     assert relative(M, expected) < 1e-12
     assert relative(M, M.T) < 1e-12
     assert np.linalg.eigvalsh(M).min() > 0
