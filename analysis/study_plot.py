@@ -43,7 +43,7 @@ def plot_study(study: Study, path: Path) -> None:
         axis.grid(alpha=0.3)
         for start, end in _runs(~np.asarray(study.trajectory.valid)):
             axis.axvspan(time[start], time[end], color="0.9", zorder=0)
-    axes[1].legend(loc="upper right", ncols=2, fontsize="small")
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
     cutoff = "no filter" if study.cutoff is None else f"low-pass {study.cutoff:g} Hz"
     figure.suptitle(
         f"{study.motion.source or 'motion'}: {study.humanoid.mass:.1f} kg, {cutoff}\n"
