@@ -20,8 +20,11 @@ tilts reaches a little below its sole; a swinging foot that is this low moves fa
 SLOW = 0.6
 """m/s. A planted heel or toe moves at some 0.1 m/s in filtered recordings, a swinging one at 1-4 m/s."""
 
-FLOOR_PERCENTILE = 1.0
-"""Of the lowest sole point over the clip: each recording has its own floor, and single frames err."""
+PLANTED = 0.2
+"""m/s, below which a foot's lowest point tells where the floor is."""
+
+LEAST_SUPPORT = 0.3
+"""Body weights. Where the motion needs more from the ground than this, some leg carries it."""
 
 LEG_JOINTS = ("hip", "knee", "ankle", "foot")
 
@@ -29,26 +32,35 @@ LEG_JOINTS = ("hip", "knee", "ankle", "foot")
 def standing_feet(model: mujoco.MjModel, trajectory: Trajectory) -> NDArray[np.bool_]:
     """(T, 2) whether the left and the right foot stand: some point of the sole is low and slow.
 
+    The floor is where planted feet are: the median height of soles' lowest points while these rest, since
+    each recording has its own floor and a kick or a jump may reach below it for some frames.
     model: a humanoid of ours, whose feet are box geoms named after their joints.
     """
     soles = np.stack([_sole_points(model, trajectory, side) for side in SIDES], axis=1)  # (T, 2, P, 3)
+    speed = np.linalg.norm(np.gradient(soles, np.asarray(trajectory.time), axis=0), axis=-1)
     height = soles[..., 2]
-    floor = np.percentile(height.min(axis=(1, 2)), FLOOR_PERCENTILE)
-    velocity = np.gradient(soles, np.asarray(trajectory.time), axis=0)
-    speed = np.linalg.norm(velocity, axis=-1)
+    lowest = height.argmin(axis=2)[..., None]
+    resting = np.take_along_axis(speed, lowest, axis=2) < PLANTED
+    lowest_height = np.take_along_axis(height, lowest, axis=2)
+    floor = np.median(lowest_height[resting]) if resting.any() else lowest_height.min()
     return ((height - floor < LOW) & (speed < SLOW)).any(axis=2)
 
 
-def lacks_ground_force(model: mujoco.MjModel, standing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(T, nv) True where a leg's torque omits the ground force under its standing foot.
+def lacks_ground_force(
+    model: mujoco.MjModel, standing: NDArray[np.bool_], support: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(T, nv) True where a leg's torque omits the ground force under its foot.
 
-    standing: (T, 2) left, right. Only joints between the root and that foot carry its ground force.
+    standing: (T, 2) left, right. support: (T,) body weights, the vertical root residual; where it asks for
+    a ground force and no foot was seen to stand, both legs are flagged. Only joints between the root and
+    the foot carry its ground force.
     """
+    unseen = ~standing.any(axis=1) & (support > LEAST_SUPPORT)
     flags = np.zeros((len(standing), model.nv), dtype=bool)
     for side, stands in zip(SIDES, standing.T):
         for part in LEG_JOINTS:
             start = model.jnt_dofadr[model.joint(f"{side}_{part}").id]
-            flags[:, start : start + 3] = stands[:, None]
+            flags[:, start : start + 3] = (stands | unseen)[:, None]
     return flags
 
 

@@ -6,6 +6,7 @@ the torques of a standing leg lack their share of it; `lacks_ground_force` says 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,12 +35,17 @@ class Study:
     cutoff: float | None  # Hz
 
     @property
+    def title(self) -> str:
+        """Where the motion came from, in one line."""
+        return " ".join(self.motion.source.split()) or "motion"
+
+    @property
     def body_weight(self) -> float:
         """N."""
         return self.humanoid.mass * float(np.linalg.norm(self.humanoid.model.opt.gravity))
 
     @property
-    def vertical_residual(self) -> NDArray[np.float64]:
+    def vertical_residual_bw(self) -> NDArray[np.float64]:
         """(T,) in body weights: the vertical force that the ground would have to supply."""
         return np.asarray(self.result.root_residual)[:, 2] / self.body_weight
 
@@ -55,25 +61,25 @@ def torque_study(
     """Joint torques of a motion on a body, without ground forces.
 
     betas: (B,), None takes the motion's where they belong to the body's family, else the mean shape.
-    mass: kg, None for 985 kg/m3 times volume. sex: None takes the motion's where the body is neutral.
+    mass: kg, None for 985 kg/m3 times volume. sex: whose segment inertia, None takes the body's.
     cutoff: Hz, effective -3 dB of the zero-lag low-pass; None for no filter.
 
     Raises smpl2mjcf.Error for a body and motion that do not fit, dynamics.Error for a motion too short.
     """
     if betas is None:
-        betas = betas_for_body(motion, body.family, body.num_betas)
-    if sex is None:
-        sex = motion.sex if body.sex == "neutral" else body.sex
+        betas = betas_for_body(motion, body)
+    if sex is None and motion.sex not in ("neutral", body.sex):
+        warnings.warn(
+            f"the motion's person is {motion.sex}; the segment inertia of the {body.sex} body is used "
+            f"(choose with sex, --sex {motion.sex})",
+            stacklevel=2,
+        )
     humanoid = build_humanoid(body, betas, mass, sex)
     model = humanoid.model
     path = trajectory(model, motion_to_qpos(humanoid, motion), fps=motion.fps, cutoff=cutoff)
+    result = inverse_dynamics(model, path)
     standing = standing_feet(model, path)
-    return Study(
-        humanoid,
-        motion,
-        path,
-        inverse_dynamics(model, path),
-        standing,
-        lacks_ground_force(model, standing),
-        cutoff,
-    )
+    weight = humanoid.mass * float(np.linalg.norm(model.opt.gravity))
+    support = np.asarray(result.root_residual)[:, 2] / weight
+    lacking = lacks_ground_force(model, standing, support)
+    return Study(humanoid, motion, path, result, standing, lacking, cutoff)

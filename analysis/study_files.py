@@ -63,12 +63,13 @@ def _save_csv(study: Study, path: Path) -> None:
     columns += [f"{name} [{unit}]" for name, unit in zip(names, units)]
     columns += [f"{name} [{unit}/kg]" for name, unit in zip(names, units)]
     header = [
-        f"joint torques of {study.motion.source or 'a motion'} on a body of {mass:.3f} kg",
+        f"joint torques of {study.title} on a body of {mass:.3f} kg",
         "units: s, N, N m; the second block of torques is divided by body mass (N/kg, N m/kg)",
         "frames: ball joints in the child body's axes (SMPL rest frame: x left, y up, z forward in the "
         "T-pose); pelvis_t* and root_residual in world axes (z up); pelvis_r* in the pelvis's axes",
         "sign: the torque that turns the child body the positive way about its axis "
-        "(hip x > 0 extends, knee x > 0 flexes, ankle x > 0 plantarflexes, spine x > 0 flexes)",
+        "(hip x > 0 extends, knee x > 0 flexes, ankle x > 0 plantarflexes, spine x > 0 flexes; "
+        "y and z mirror between the sides)",
         f"GROUND: {NO_GROUND_FORCE}",
         "a leg's columns lack their ground force in rows where its foot stands; "
         "rows with valid = 0 are extrapolated",
@@ -83,6 +84,6 @@ def _save_csv(study: Study, path: Path) -> None:
             tau / mass,
         ]
     )
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(f"# {line}\n" for line in header)
         np.savetxt(file, table, fmt="%.7g", delimiter=",", header=",".join(columns), comments="")

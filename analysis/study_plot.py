@@ -43,27 +43,29 @@ def plot_study(study: Study, path: Path) -> None:
         axis.grid(alpha=0.3)
         for start, end in _runs(~np.asarray(study.trajectory.valid)):
             axis.axvspan(time[start], time[end], color="0.9", zorder=0)
+    axes[1].plot([], [], ":", color="0.4", label="no ground force")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
     cutoff = "no filter" if study.cutoff is None else f"low-pass {study.cutoff:g} Hz"
     figure.suptitle(
-        f"{study.motion.source or 'motion'}: {study.humanoid.mass:.1f} kg, {cutoff}\n"
+        f"{study.title}: {study.humanoid.mass:.1f} kg, {cutoff}\n"
         "NO GROUND FORCES: dotted torques belong to a standing leg and lack its ground force; "
         "grey: extrapolated ends",
         fontsize="medium",
+        parse_math=False,
     )
     figure.align_ylabels(axes)
     figure.savefig(path, dpi=110, format="png")
 
 
 def _plot_residual(axis: Any, study: Study, time: NDArray[np.float64]) -> None:
-    axis.plot(time, study.vertical_residual, color=COLOURS[""])
+    axis.plot(time, study.vertical_residual_bw, color=COLOURS[""])
     axis.axhline(1.0, color="0.6", linewidth=0.8)
     axis.axhline(0.0, color="0.6", linewidth=0.8)
     axis.set_title(
         "Vertical root residual: what the ground would have to supply", fontsize="medium", loc="left"
     )
     axis.set_ylabel("Force\n[body weight]")
-    _limit(axis, study.vertical_residual, study)
+    _limit(axis, study.vertical_residual_bw, study)
     low, high = axis.get_ylim()
     for row, (side, stands) in enumerate(zip(("left", "right"), study.standing.T)):
         level = low - (0.08 + 0.09 * row) * (high - low)
@@ -102,10 +104,12 @@ def _plot_torque(
         dof = model.jnt_dofadr[model.joint(f"{side}_{joint}" if side else joint).id] + component
         torque = sign * np.asarray(study.result.tau)[:, dof] / study.humanoid.mass
         lacking = study.lacks_ground_force[:, dof]
+        # One frame of overlap, so that the dotted curve joins the solid one.
+        dotted = lacking | np.roll(lacking, 1) | np.roll(lacking, -1)
         axis.plot(
             time, np.where(lacking, np.nan, torque), color=COLOURS[side], label=side or None, linewidth=1.6
         )
-        axis.plot(time, np.where(lacking, torque, np.nan), ":", color=COLOURS[side], linewidth=1.0)
+        axis.plot(time, np.where(dotted, torque, np.nan), ":", color=COLOURS[side], linewidth=1.0)
         shown.append(torque)
     axis.axhline(0.0, color="0.6", linewidth=0.8)
     axis.set_title(title, fontsize="medium", loc="left")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import Error as DynamicsError
 from smpl2mjcf.verbs import (
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 
 NO_FILTER = "none"
 
+COMPARED_FRAMES = 32
+"""Of the demo's motion, on which the three engines are compared."""
+
+AGREEMENT = 1e-12
+"""Largest relative difference of two engines in float64 that is rounding."""
+
 
 class Torques:
     """`smpl2mjcf torques MOTION`: joint torques of a recorded motion."""
@@ -40,7 +48,7 @@ class Torques:
         add_motion_options(parser)
         add_body_options(parser)
         _add_cutoff_option(parser)
-        add_out_option(parser)
+        add_out_option(parser, "out/torques")
 
     @staticmethod
     def run(args: argparse.Namespace) -> int:
@@ -58,7 +66,7 @@ class Demo:
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Only the output folder."""
-        add_out_option(parser)
+        add_out_option(parser, "out/demo")
 
     @staticmethod
     def run(args: argparse.Namespace) -> int:
@@ -76,24 +84,31 @@ class Demo:
             cutoff="6",
             out=args.out,
         )
-        study = _write_study(options, "demo", model_file("walk.npz"))
-        progress("comparing the three engines (MJX compiles for a few seconds)")
-        for pair, difference in compare_on_motion(study).items():
-            print(f"  {pair[0]:>6} vs {pair[1]:<6}: largest relative difference {difference:.1e}")
-        return 0
+        record = _write_study(options, "demo", model_file("walk.npz"), _compare_engines)
+        for pair, difference in record["engines"].items():
+            print(f"  {pair}: largest relative difference {difference:.1e}")
+        agree = all(difference <= AGREEMENT for difference in record["engines"].values())
+        if not agree:
+            progress(f"the engines disagree by more than {AGREEMENT:g}")
+        return 0 if agree else 1
 
 
-def compare_on_motion(study: Study, frames: int = 32) -> dict[tuple[str, str], float]:
+def _compare_engines(study: Study) -> dict[str, Any]:
     """Largest relative difference of each pair of engines on frames spread over a study's motion."""
     import numpy as np
 
-    from dynamics import compare_engines
-    from dynamics.agreement import States
+    from dynamics import States, compare_engines
 
+    progress("comparing the three engines (MJX compiles for a few seconds)")
     path = study.trajectory
-    chosen = np.linspace(0, len(path.time) - 1, min(frames, len(path.time))).astype(int)
+    chosen = np.linspace(0, len(path.time) - 1, min(COMPARED_FRAMES, len(path.time))).astype(int)
     states = States(path.qpos[chosen], path.qvel[chosen], path.qacc[chosen])
-    return compare_engines(study.humanoid.model, states)
+    differences = compare_engines(study.humanoid.model, states)
+    return {"engines": {f"{a} - {b}": difference for (a, b), difference in differences.items()}}
+
+
+def _nothing_more(study: Study) -> dict[str, Any]:
+    return {}
 
 
 def _add_cutoff_option(parser: argparse.ArgumentParser) -> None:
@@ -105,8 +120,16 @@ def _add_cutoff_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -> Study:
-    """The main job in order: read, build, differentiate, invert, write."""
+def _write_study(
+    args: argparse.Namespace,
+    verb: str,
+    motion_path: str | Path,
+    examine: Callable[[Study], dict[str, Any]] = _nothing_more,
+) -> dict[str, Any]:
+    """The main job in order: read, build, differentiate, invert, write; returns what `examine` found.
+
+    examine: looks at the study before anything is written; what it returns goes to run.json.
+    """
     from dynamics.compile_cache import use_compile_cache
     from smpl2mjcf import load_motion
     from smpl2mjcf.output_folder import output_folder
@@ -115,9 +138,9 @@ def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -
     from .study import torque_study
     from .study_files import NO_GROUND_FORCE, save_study
 
+    _require_other_names(motion_path, Path(args.out))
     use_compile_cache()
-    with output_folder(args.out) as folder, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    with output_folder(args.out) as folder, _shown_warnings() as caught:
         progress(f"reading {motion_path}")
         body = body_from(args)
         betas = betas_from(args, body)
@@ -127,9 +150,9 @@ def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -
             f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques"
         )
         study = torque_study(body, motion, betas, args.mass, args.sex, cutoff)
+        found = examine(study)
         progress("writing results")
         save_study(study, folder)
-        messages = [str(warning.message) for warning in caught]
         write_run_record(
             folder / "run.json",
             verb,
@@ -137,12 +160,32 @@ def _write_study(args: argparse.Namespace, verb: str, motion_path: str | Path) -
             study.humanoid,
             inputs={"motion": str(motion_path), "frames": motion.num_frames, "fps": motion.fps},
             cutoff_hz=cutoff,
-            warnings=[*messages, NO_GROUND_FORCE],
+            warnings=[*(str(warning.message) for warning in caught), NO_GROUND_FORCE],
+            **found,
         )
-    for message in messages:
-        progress(f"warning: {message}")
     _print_summary(study, Path(args.out))
-    return study
+    return found
+
+
+def _require_other_names(motion_path: str | Path, out: Path) -> None:
+    """Raise Error where a result would overwrite the motion it is computed from."""
+    for name in FILES:
+        if (out / name).resolve() == Path(motion_path).resolve():
+            raise Error(
+                f"{motion_path} would be overwritten by the results; choose another folder with --out"
+            )
+
+
+@contextmanager
+def _shown_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect warnings for run.json, and show each as one line at the end, however the block ends."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield caught
+        finally:
+            for warning in caught:
+                progress(f"warning: {warning.message}")
 
 
 def _cutoff_from(args: argparse.Namespace) -> float | None:
@@ -158,12 +201,12 @@ def _cutoff_from(args: argparse.Namespace) -> float | None:
 
 def _print_summary(study: Study, out: Path) -> None:
     valid = study.trajectory.valid
-    residual = study.vertical_residual[valid] if valid.any() else study.vertical_residual
+    residual = study.vertical_residual_bw[valid] if valid.any() else study.vertical_residual_bw
     print(
         f"{study.humanoid.mass:.2f} kg, {study.motion.num_frames} frames, {study.trajectory.time[-1]:.2f} s"
     )
     print(f"vertical root residual: mean {residual.mean():.3f} body weight over the valid frames")
-    print("no ground forces yet: torques of a standing leg lack their ground force (flagged in every file)")
+    print("no ground forces yet: torques of a standing leg lack their ground force (flagged in the results)")
     print("written: " + ", ".join(str(out / name) for name in sorted(FILES)))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __distribution__ = "smpl2mjcf"
 
 if TYPE_CHECKING:
-    from .agreement import compare_engines, random_states
+    from .agreement import States, compare_engines, random_states
     from .errors import Error, ModelError, StateError, TrajectoryError
     from .inverse_dynamics import InverseDynamics, inverse_dynamics
     from .kinematics import BodyPoses, body_poses
@@ -32,6 +32,7 @@ _HOME = {
     "InverseDynamics": "inverse_dynamics",
     "ModelError": "errors",
     "StateError": "errors",
+    "States": "agreement",
     "Trajectory": "trajectory",
     "TrajectoryError": "errors",
     "Tree": "tree",

@@ -12,6 +12,9 @@ from .errors import TrajectoryError
 # Of the filter's impulse response so little may be cut off when its length is determined.
 _NEGLIGIBLE = 1e-9
 _LONGEST = 20_000
+# Share of the frame rate below which a filter's poles cannot be told from 1 (and its response lasts
+# tens of thousands of frames).
+_LEAST_CUTOFF = 1e-4
 
 
 def design(cutoff: float, fps: float) -> np.ndarray:
@@ -32,12 +35,13 @@ def design(cutoff: float, fps: float) -> np.ndarray:
         (1, 6) second-order section for `smooth`.
 
     Raises:
-        TrajectoryError: if the cutoff is not between 0 and half the frame rate.
+        TrajectoryError: if the cutoff is not between 1e-4 and half of the frame rate.
     """
-    if not (math.isfinite(cutoff) and 0 < cutoff < fps / 2):
+    lowest = _LEAST_CUTOFF * fps
+    if not (math.isfinite(cutoff) and lowest <= cutoff < fps / 2):
         raise TrajectoryError(
-            f"cutoff is {cutoff:g} Hz; accepted: above 0 and below half the frame rate, {fps / 2:g} Hz, "
-            "or None for no filter"
+            f"cutoff is {cutoff:g} Hz; accepted: from {lowest:g} Hz to below half the frame rate, "
+            f"{fps / 2:g} Hz, or no filter (None; --cutoff none)"
         )
     prewarped = math.tan(math.pi * cutoff / fps) / (math.sqrt(2) - 1) ** 0.25
     design_frequency = math.atan(prewarped) / math.pi * fps

@@ -38,7 +38,7 @@ class Check:
         """
         from .agreement import compare_engines, random_states
         from .compile_cache import use_compile_cache
-        from .errors import StateError
+        from .errors import ModelError, StateError
         from .model_file import load_model
 
         use_compile_cache()
@@ -49,10 +49,12 @@ class Check:
         if not args.tolerance > 0:
             raise StateError(f"--tolerance is {args.tolerance:g}; accepted: above 0")
         model = load_model(args.model)
+        if model.nv == 0:
+            raise ModelError(f"{args.model} has no joints: there are no torques to compare")
         differences = compare_engines(
             model,
             random_states(model, args.states, args.seed),
-            progress=lambda engine: print(f"check: running {engine} ...", file=sys.stderr, flush=True),
+            progress=lambda engine: print(f"smpl2mjcf: running {engine} ...", file=sys.stderr, flush=True),
         )
         print(
             f"{args.model}: {model.nbody - 1} bodies, {model.nv} dofs, {args.states} random states, float64\n"

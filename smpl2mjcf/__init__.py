@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     )
     from .humanoid import Humanoid, build_humanoid
     from .inertia import Inertia
-    from .model_files import model_file
-    from .motion import Motion, motion_to_qpos, qpos_to_motion
+    from .motion import Motion, betas_for_body, motion_to_qpos, qpos_to_motion
     from .motion_files import load_motion
+    from .shipped_files import model_file
 
 __distribution__ = "smpl2mjcf"
 
@@ -44,8 +44,9 @@ _HOME = {
     "Humanoid": "humanoid",
     "build_humanoid": "humanoid",
     "Inertia": "inertia",
-    "model_file": "model_files",
+    "model_file": "shipped_files",
     "Motion": "motion",
+    "betas_for_body": "motion",
     "motion_to_qpos": "motion",
     "qpos_to_motion": "motion",
     "load_motion": "motion_files",
@@ -64,6 +65,7 @@ __all__ = [
     "MotionFileError",
     "OutputError",
     "UnsafeFileError",
+    "betas_for_body",
     "build_humanoid",
     "default_body",
     "joint_positions",
@@ -79,7 +81,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name in _HOME:
         return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; available: {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:

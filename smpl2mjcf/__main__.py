@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import re
+import signal
 import sys
 import warnings
 from importlib import import_module
@@ -22,17 +26,20 @@ OUR_PACKAGES = ("smpl2mjcf", "dynamics", "analysis")
 class _Parser(argparse.ArgumentParser):
     """Bad usage is one line, as every other bad input."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # argparse takes -1 and -0.5 for numbers, but -1e-3 and -1,0 for options.
+        self._negative_number_matcher = re.compile(r"^-[\d.][\d.,eE+-]*$")
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(_fail(f"{message} (see {self.prog} --help)"))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; returns the exit code: 0 done, 1 a check failed, 2 bad input."""
     warnings.showwarning = _show_warning
     try:
-        verbs = {
-            point.name: load_verb(point) for point in sorted(entry_points(group=GROUP), key=lambda p: p.name)
-        }
+        verbs = load_verbs()
     except Error as problem:
         return _fail(problem)
     parser = _Parser(
@@ -46,12 +53,50 @@ def main(argv: list[str] | None = None) -> int:
         verb.add_arguments(subparsers.add_parser(name, help=verb.help, description=verb.help))
     args = parser.parse_args(argv)
     verb = verbs[args.verb]
+    _end_on_sigterm()
     try:
-        return verb.run(args)
+        code = verb.run(args)
+        sys.stdout.flush()
+        return code
     except (Error, *getattr(verb, "errors", ())) as problem:
         return _fail(problem)
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
+    except BrokenPipeError:
+        # Whoever read our output has gone; what was written to files is whole. As the shell reports SIGPIPE.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _end_on_sigterm() -> None:
+    """Let `finally` blocks run when a batch system ends us, so that no scratch folder stays."""
+
+    def end(*_: object) -> NoReturn:
+        sys.exit(143)
+
+    with contextlib.suppress(ValueError):  # not in the main thread: then the host program decides
+        signal.signal(signal.SIGTERM, end)
+
+
+def load_verbs() -> dict[str, Any]:
+    """Every verb that an installed package registers, by name.
+
+    A package of somebody else's that cannot be loaded costs its own verbs and a warning, not ours.
+    Raises Error for two packages with a verb of one name, and as load_verb does.
+    """
+    verbs: dict[str, Any] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        if point.name in verbs:
+            raise Error(
+                f"two packages bring a verb {point.name!r}, the second is {point.module}; uninstall one"
+            )
+        try:
+            verbs[point.name] = load_verb(point)
+        except (ImportError, AttributeError) as problem:
+            warnings.warn(
+                f"the verb {point.name!r} of {point.module} cannot be loaded: {problem}", stacklevel=2
+            )
+    return verbs
 
 
 def load_verb(point: EntryPoint) -> Any:
@@ -72,11 +117,11 @@ def load_verb(point: EntryPoint) -> Any:
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"smpl2mjcf: warning: {message}", file=sys.stderr)
+    print(f"smpl2mjcf: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _fail(problem: object, code: int = 2) -> int:
-    print(f"smpl2mjcf: error: {problem}", file=sys.stderr)
+    print(f"smpl2mjcf: error: {' '.join(str(problem).split())}", file=sys.stderr)
     return code
 
 

@@ -20,12 +20,17 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from .errors import MotionFileError
+from .frame_ranges import frame_ranges
+from .input_file import read_file
 
 Array = NDArray[np.float64]
 
 INCH = 0.0254  # m
 
 ROOT = "root"
+
+ROOT_ORDER: tuple[str, ...] = ("tx", "ty", "tz", "rx", "ry", "rz")
+"""The numbers of a root, in any order; CMU's files have this one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +74,7 @@ def read_asf(path: Path) -> AsfSkeleton:
     """The skeleton of an ASF file. Raises MotionFileError with the line where it cannot be read."""
     lines = list(_lines(path))
     length_unit, degrees = 1.0, True
-    root_order: tuple[str, ...] = ("tx", "ty", "tz", "rx", "ry", "rz")
+    root_order = ROOT_ORDER
     raw: dict[str, dict[str, list[str]]] = {}
     parents: dict[str, str] = {}
     section = ""
@@ -84,6 +89,15 @@ def read_asf(path: Path) -> AsfSkeleton:
                 degrees = words[1].lower() == "deg"
             elif section == "root" and words[0] == "order":
                 root_order = tuple(word.lower() for word in words[1:])
+            elif section == "root" and words[0] in ("position", "orientation"):
+                if any(float(word) for word in words[1:4]):
+                    raise MotionFileError(
+                        f"{path}, line {number}: a root with a {words[0]} of its own in the zero pose is "
+                        "not read; accepted: 0 0 0"
+                    )
+            elif section == "root" and words[0] == "axis":
+                if words[1].upper() != "XYZ":
+                    raise MotionFileError(f"{path}, line {number}: root axis {words[1]}; accepted: XYZ")
             elif section == "bonedata":
                 if words[0] == "begin":
                     bone = {}
@@ -93,12 +107,20 @@ def read_asf(path: Path) -> AsfSkeleton:
                     bone[words[0]] = words[1:]
             elif section == "hierarchy" and words[0] not in ("begin", "end"):
                 parents.update(dict.fromkeys(words[1:], words[0]))
+        except MotionFileError:
+            raise
         except (IndexError, KeyError, ValueError) as problem:
             raise MotionFileError(f"{path}, line {number}: cannot read {' '.join(words)!r}") from problem
     if not raw or not parents:
         raise MotionFileError(f"{path} is not an ASF skeleton: it has no :bonedata or no :hierarchy")
-    if length_unit <= 0:
+    if not (np.isfinite(length_unit) and length_unit > 0):
         raise MotionFileError(f"{path}: the unit of length must be positive, received {length_unit}")
+    if sorted(root_order) != sorted(ROOT_ORDER):
+        given = " ".join(root_order)
+        raise MotionFileError(f"{path}: the root's order is {given}; accepted: {' '.join(ROOT_ORDER)}")
+    absent = [name for name in parents if name not in raw]
+    if absent:
+        raise MotionFileError(f"{path}: {', '.join(absent)} stands in :hierarchy but not in :bonedata")
     metres = INCH / length_unit
     bones: dict[str, AsfBone] = {}
     for name in _parents_first(path, parents):
@@ -117,6 +139,7 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
     widths = {ROOT: len(skeleton.root_order)}
     widths.update({name: len(bone.dof) for name, bone in skeleton.bones.items() if bone.dof})
     frames: list[dict[str, list[float]]] = []
+    frame_number = None
     for number, words in _lines(path):
         if words[0].startswith(":"):
             if words[0].upper() == ":RADIANS" and skeleton.degrees:
@@ -125,6 +148,12 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
                 )
             continue
         if len(words) == 1 and words[0].isdigit():
+            if frame_number is not None and int(words[0]) != frame_number + 1:
+                raise MotionFileError(
+                    f"{path}, line {number}: frame {words[0]} follows frame {frame_number}; "
+                    "a gap cannot be differentiated, every frame must be there"
+                )
+            frame_number = int(words[0])
             frames.append({})
             continue
         name, values = words[0], words[1:]
@@ -134,6 +163,8 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
                 f"{path}, line {number}: {name!r} with {len(values)} numbers; expected {expected} "
                 "(does the skeleton belong to this motion?)"
             )
+        if name in frames[-1]:
+            raise MotionFileError(f"{path}, line {number}: {name!r} stands twice in frame {frame_number}")
         try:
             frames[-1][name] = [float(value) for value in values]
         except ValueError as problem:
@@ -143,7 +174,14 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
     absent = [(i + 1, name) for i, frame in enumerate(frames) for name in widths if name not in frame]
     if absent:
         raise MotionFileError(f"{path}: frame {absent[0][0]} has no {absent[0][1]!r}; is the file cut off?")
-    return {name: np.array([frame[name] for frame in frames]) for name in widths}
+    numbers = {name: np.array([frame[name] for frame in frames]) for name in widths}
+    finite = np.all([np.isfinite(rows).all(axis=1) for rows in numbers.values()], axis=0)
+    if not finite.all():
+        raise MotionFileError(
+            f"{path}: NaN or infinite values in {frame_ranges(np.flatnonzero(~finite))} of {len(frames)} "
+            "(counted from 0)"
+        )
+    return numbers
 
 
 def bone_poses(skeleton: AsfSkeleton, numbers: dict[str, Array]) -> BonePoses:
@@ -177,7 +215,12 @@ def _bone(raw: dict[str, list[str]], parent: str, metres: float, degrees: bool) 
     unknown = set(dof) - {"rx", "ry", "rz"}
     if unknown:
         raise ValueError(f"unknown dof {', '.join(sorted(unknown))}; accepted: rx, ry, rz")
-    vector = direction / np.linalg.norm(direction) * float(raw["length"][0]) * metres
+    length = float(raw["length"][0])
+    if not (np.isfinite(length) and length > 0 and np.isfinite(axes).all()):
+        raise ValueError(f"length {length}, axis {angles}: finite numbers are needed, a length above 0")
+    if not (np.isfinite(direction).all() and direction.any()):
+        raise ValueError(f"direction {direction.tolist()} points nowhere")
+    vector = direction / np.linalg.norm(direction) * length * metres
     return AsfBone(parent, vector, axes, dof)
 
 
@@ -199,10 +242,7 @@ def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and words of every line that is not blank or a comment."""
-    try:
-        text = path.read_text(encoding="latin-1")
-    except OSError as problem:
-        raise MotionFileError(f"cannot read {path}: {problem.strerror}") from problem
+    text = read_file(path, MotionFileError).decode("latin-1")
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if words and not words[0].startswith("#"):

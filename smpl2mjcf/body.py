@@ -22,6 +22,9 @@ Array = NDArray[np.float64]
 STATURE_RANGE = (0.4, 2.6)
 """Metres that a person's mesh can measure; a millimetre or centimetre file falls far outside."""
 
+LARGEST_REGRESSOR_EXCESS = 0.05
+"""How far a joint's weights may sum from 1: fitted regressors do so nearly, anything else moves joints."""
+
 
 @dataclass(frozen=True, eq=False)
 class Body:
@@ -35,7 +38,7 @@ class Body:
     joint_names: tuple[str, ...]  # (J,)
     v_template: Array  # (V, 3) m
     shapedirs: Array  # (V, 3, B) m per unit of beta
-    joint_regressor: Array  # (J, V), rows sum to 1
+    joint_regressor: Array  # (J, V), joints from vertices
     weights: Array  # (V, J) skinning weights
     faces: NDArray[np.int64]  # (F, 3), counter-clockwise seen from outside
     parents: tuple[int, ...]  # (J,), -1 for the root, parents before children
@@ -64,7 +67,10 @@ def complete_betas(body: Body, betas: ArrayLike | None) -> Array:
     count = body.num_betas
     if betas is None:
         return np.zeros(count)
-    given = np.asarray(betas, dtype=np.float64)
+    try:
+        given = np.asarray(betas, dtype=np.float64)
+    except (TypeError, ValueError) as problem:
+        raise BodyError(f"betas must be numbers, received {str(betas)[:80]!r}") from problem
     accepted = (count, 10) if count > 10 else (count,)
     if given.ndim != 1 or len(given) not in accepted:
         raise BodyError(
@@ -125,11 +131,19 @@ def _check(body: Body) -> None:
         raise BodyError(f"faces name vertex {int(body.faces.max())} of a mesh with {V} vertices")
     if body.shape_names and len(body.shape_names) != B:
         raise BodyError(f"{len(body.shape_names)} shape names for {B} shape directions")
+    sums = body.joint_regressor.sum(axis=1)
+    worst = int(np.abs(sums - 1).argmax())
+    if abs(sums[worst] - 1) > LARGEST_REGRESSOR_EXCESS:
+        raise BodyError(
+            f"the joint regressor's row of {body.joint_names[worst]!r} sums to {sums[worst]:.3g} instead of 1"
+        )
     height = stature(body.v_template)
     if not STATURE_RANGE[0] <= height <= STATURE_RANGE[1]:
+        standing_along_z = STATURE_RANGE[0] <= np.ptp(body.v_template[:, 2]) <= STATURE_RANGE[1]
         unit = (
             "millimetres" if 400 < height < 2600 else "centimetres" if 40 < height < 260 else "another unit"
         )
+        unit = "a z-up template" if standing_along_z else unit
         raise BodyError(
             f"the template is {height:.4g} tall along y: it looks like {unit}; metres with y up are accepted "
             f"({STATURE_RANGE[0]}-{STATURE_RANGE[1]} m)"

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from .body import Array, Body
 from .errors import BodyError, BodyFileError, UnsafeFileError
-from .model_files import model_file
+from .input_file import read_file
 from .pickled_arrays import NUMPY, PickledArray, PickledBytes
 from .pickled_models import CHUMPY, SCIPY_SPARSE, SparseMatrix, to_array
 from .restricted_pickle import read_pickle
+from .shipped_files import model_file
 from .skeleton import BODY_PARENTS, JOINT_NAMES, SEXES, SMPL_PARENTS
 from .untrusted_arrays import AnyArray, MalformedFileError, quoted, read_npz
 
@@ -69,7 +70,7 @@ def load_body(path: str | os.PathLike[str]) -> Body:
     not make a body, UnsafeFileError for one that holds anything that would have to be run.
     """
     path = Path(path)
-    data = _contents(path)
+    data = read_file(path, BodyFileError, MAX_FILE_BYTES)
     try:
         file = _read(data)
         # Exponents near the end of float64 are garbage that Body refuses; numpy need not warn as well.
@@ -91,19 +92,6 @@ def default_body() -> Body:
 
 
 # --- the two formats ---
-
-
-def _contents(path: Path) -> bytes:
-    if not path.is_file():  # a pipe or a device would never end
-        what = "is a folder" if path.is_dir() else "does not exist, or is not a file"
-        raise BodyFileError(f"{path} {what}; {ACCEPTED}")
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise BodyFileError(f"{path} has {size} bytes; a body model has at most {MAX_FILE_BYTES}")
-        return path.read_bytes()
-    except OSError as error:
-        raise BodyFileError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _read(data: bytes) -> _File:

@@ -78,5 +78,6 @@ def _capsule(start: Array, end: Array, radius: float) -> Primitive:
 
 
 def _capsule_radius(volume: float, length: float) -> float:
-    """The radius at which a cylinder of the bone's length has the piece's volume."""
-    return float(np.sqrt(volume / (np.pi * length)))
+    """The radius at which a capsule along the bone has the piece's volume: 4/3 pi r^3 + pi r^2 length."""
+    roots = np.roots([4 / 3 * np.pi, np.pi * length, 0.0, -volume])
+    return float(roots[np.isreal(roots) & (roots.real > 0)].real[0])  # one change of sign: one positive root

@@ -8,7 +8,6 @@ has them; the keyframes `tpose` and `stand` hold it upright with its feet on the
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from .body import Body, complete_betas, joint_positions, shaped_vertices
+from .body import STATURE_RANGE, Body, complete_betas, joint_positions, shaped_vertices, stature
 from .collision import Primitive, primitives
-from .errors import HumanoidError, OutputError
+from .errors import HumanoidError
 from .inertia import BODY_DENSITY, Inertia, body_inertias, require_mass
+from .output_folder import write_whole
 from .segments import body_pieces, matter
 from .skeleton import SEXES, SMPL_JOINTS
 
@@ -57,17 +57,14 @@ class Humanoid:
 
     def save(self, path: str | Path) -> Path:
         """Write the MJCF file, whole or not at all. Raises OutputError where that is not possible."""
-        target = Path(path)
-        try:
-            with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".part", delete=False) as part:
-                part.write(self.xml)
-            Path(part.name).chmod(0o644)
-            return Path(part.name).replace(target)
-        except OSError as problem:
-            raise OutputError(f"cannot write {target}: {problem.strerror}") from problem
+        return write_whole(path, self.xml)
 
     def joint_id(self, name: str) -> int:
-        """MuJoCo's joint index of a SMPL joint."""
+        """MuJoCo's joint index of a SMPL joint. Raises HumanoidError for a name that is none."""
+        if name not in self.body.joint_names:
+            raise HumanoidError(
+                f"joint {name!r} not in humanoid; available: {', '.join(self.body.joint_names)}"
+            )
         return int(self.model.joint(name).id)
 
 
@@ -95,10 +92,16 @@ def build_humanoid(
         require_mass(mass)
     betas = complete_betas(body, betas)
     vertices = shaped_vertices(body, betas)
+    height = stature(vertices)
+    if not STATURE_RANGE[0] <= height <= STATURE_RANGE[1]:
+        raise HumanoidError(
+            f"these betas make a body of {height:.4g} m; accepted: {STATURE_RANGE[0]}-{STATURE_RANGE[1]} m"
+        )
     joints = joint_positions(body, betas)
     named = dict(zip(body.joint_names, joints))
     pieces = body_pieces(vertices, body.faces, named)
     kilograms = BODY_DENSITY * matter(vertices[body.faces]).volume if mass is None else float(mass)
+    require_mass(kilograms)  # the mesh's too: extreme betas weigh tons
     inertias = body_inertias(pieces, named, sex, kilograms)
     ordered = tuple(inertias[name] for name in body.joint_names)
     spec = assemble(body, joints, ordered, primitives(pieces, named))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +66,8 @@ class _Target:
 
 def require_mass(mass: float) -> None:
     """Check a mass in kg. Raises HumanoidError where it is not positive and finite, or no person's."""
-    if not (np.isfinite(mass) and mass > 0):
-        raise HumanoidError(f"mass must be a positive number of kg, received {mass}")
+    if isinstance(mass, bool) or not (isinstance(mass, Real) and np.isfinite(mass) and mass > 0):
+        raise HumanoidError(f"mass must be a positive number of kg, received {mass!r}")
     if not MASS_RANGE[0] <= mass <= MASS_RANGE[1]:
         raise HumanoidError(
             f"a mass of {mass} kg is not a person's; accepted: {MASS_RANGE[0]}-{MASS_RANGE[1]} kg"

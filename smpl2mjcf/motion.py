@@ -18,13 +18,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
+from .body import Body
 from .errors import MotionError
+from .frame_ranges import frame_ranges
 from .humanoid import Humanoid
 from .skeleton import JOINT_NAMES, SEXES
 
 Array = NDArray[np.float64]
 
 UP_AXES = ("y", "z")
+
+LARGEST_LENGTH_ERROR = 1e-3
+"""Of a quaternion; what is nearer to unit length is normalised, as in `dynamics`."""
 
 R_ZUP_YUP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 """Turns y-up coordinates into z-up ones: +90 degrees about x."""
@@ -49,19 +54,20 @@ class Motion:
     joint_names: tuple[str, ...] = field(init=False, default=())  # (J,), follows from family and J
 
     def __post_init__(self) -> None:
-        poses = np.array(self.poses, dtype=np.float64)
-        trans = np.array(self.trans, dtype=np.float64)
+        poses, trans = _numbers("poses", self.poses), _numbers("trans", self.trans)
         object.__setattr__(self, "poses", poses)
         object.__setattr__(self, "trans", trans)
         if self.betas is not None:
-            object.__setattr__(self, "betas", np.array(self.betas, dtype=np.float64))
+            object.__setattr__(self, "betas", _numbers("betas", self.betas))
         if self.family not in JOINT_NAMES:
             raise MotionError(f"unknown family {self.family!r}; accepted: {', '.join(JOINT_NAMES)}")
         if self.sex not in SEXES:
             raise MotionError(f"unknown sex {self.sex!r}; accepted: {', '.join(SEXES)}")
         if self.up not in UP_AXES:
             raise MotionError(f"unknown up axis {self.up!r}; accepted: {', '.join(UP_AXES)}")
-        if not (isinstance(self.fps, Real) and np.isfinite(self.fps) and self.fps > 0):
+        if isinstance(self.fps, bool) or not (
+            isinstance(self.fps, Real) and np.isfinite(self.fps) and self.fps > 0
+        ):
             raise MotionError(f"fps must be a positive number of frames per second, received {self.fps!r}")
         names = JOINT_NAMES[self.family]
         if poses.ndim != 3 or poses.shape[2] != 3 or poses.shape[1] not in (22, len(names)):
@@ -77,7 +83,9 @@ class Motion:
             raise MotionError(f"betas must be one row of finite numbers, received shape {self.betas.shape}")
         broken = ~(np.isfinite(poses).all(axis=(1, 2)) & np.isfinite(trans).all(axis=1))
         if broken.any():
-            raise MotionError(f"NaN or infinite values in {_frames(np.flatnonzero(broken))} of {len(poses)}")
+            raise MotionError(
+                f"NaN or infinite values in {frame_ranges(np.flatnonzero(broken))} of {len(poses)}"
+            )
         object.__setattr__(self, "joint_names", names[: poses.shape[1]])
 
     @property
@@ -131,16 +139,26 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
     """The z-up Motion of a humanoid's positions: the inverse of motion_to_qpos.
 
     qpos: (T, nq). Axis-angles come back as the rotation of at most pi.
-    Raises MotionError for a wrong width.
+    Raises MotionError for a wrong width, values that are not finite or quaternions that are not unit.
     """
     model, body = humanoid.model, humanoid.body
-    positions = np.asarray(qpos, dtype=np.float64)
+    positions = _numbers("qpos", qpos)
     if positions.ndim != 2 or positions.shape[1] != model.nq:
         raise MotionError(f"qpos has shape {positions.shape}; this humanoid takes (T, {model.nq})")
+    bad = ~np.isfinite(positions).all(axis=1)
+    if bad.any():
+        raise MotionError(
+            f"NaN or infinite values in {frame_ranges(np.flatnonzero(bad))} of {len(positions)} of qpos"
+        )
     poses = np.empty((len(positions), body.num_joints, 3))
     for column, name in enumerate(body.joint_names):
         start = model.jnt_qposadr[humanoid.joint_id(name)] + (3 if column == 0 else 0)
         quaternion = positions[:, start : start + 4]
+        bent = np.abs(np.linalg.norm(quaternion, axis=1) - 1) > LARGEST_LENGTH_ERROR
+        if bent.any():
+            raise MotionError(
+                f"joint {name!r} has a quaternion not of unit length in {frame_ranges(np.flatnonzero(bent))}"
+            )
         poses[:, column] = Rotation.from_quat(quaternion, scalar_first=True).as_rotvec()
     root = model.jnt_qposadr[humanoid.joint_id(body.joint_names[0])]
     trans = positions[:, root : root + 3] - humanoid.joint_positions[0]
@@ -150,35 +168,43 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
         fps,
         betas=humanoid.betas,
         family=body.family,
-        sex=humanoid.sex,
+        sex=body.sex,
         source="qpos",
     )
 
 
-def betas_for_body(motion: Motion, family: str, num_betas: int) -> Array | None:
-    """(num_betas,) the motion's betas where they fit a body of `family`, else None.
+def betas_for_body(motion: Motion, body: Body) -> Array | None:
+    """(B,) the motion's betas where they fit this body, else None.
 
-    Betas of another family are dropped with one warning: their numbers mean nothing to this body.
-    More betas than the body has are cut with a warning (AMASS stores 16, most SMPL files hold 10).
+    Betas of another family are dropped with one warning: their numbers mean nothing to this body (SMPL-H's
+    to SMPL neither: each family has a shape space of its own). Betas of another sex are used, with a
+    warning. More betas than the body has are cut with a warning (AMASS stores 16, most files hold 10).
     """
     betas = motion.betas
     if betas is None:
         return None
-    if motion.family != family:
+    if motion.family != body.family:
         warnings.warn(
             f"the motion's {len(betas)} betas belong to the {motion.family} family and mean nothing to this "
-            f"{family} body: its mean shape is used (choose a shape with betas)",
+            f"{body.family} body: its mean shape is used (choose a shape with betas)",
             stacklevel=2,
         )
         return None
-    if len(betas) > num_betas:
-        warnings.warn(f"{len(betas)} betas cut to the {num_betas} of this body", stacklevel=2)
-    return np.concatenate([betas, np.zeros(num_betas)])[:num_betas]
+    if motion.sex != body.sex and betas.any():
+        warnings.warn(
+            f"the motion's betas belong to a {motion.sex} body and are used on a {body.sex} one", stacklevel=2
+        )
+    count = body.num_betas
+    if len(betas) > count:
+        warnings.warn(f"{len(betas)} betas cut to the {count} of this body", stacklevel=2)
+    return np.concatenate([betas, np.zeros(count)])[:count]
 
 
-def _frames(indices: NDArray[np.intp]) -> str:
-    """'frames 3-5, 9' of a sorted list, at most four runs."""
-    runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
-    parts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
-    more = f" and {len(parts) - 4} more runs" if len(parts) > 4 else ""
-    return ("frame " if len(indices) == 1 else "frames ") + ", ".join(parts[:4]) + more
+def _numbers(name: str, values: ArrayLike) -> Array:
+    """A copy as float64: callers keep theirs, and what JAX hands over is read-only."""
+    try:
+        if np.iscomplexobj(values):
+            raise TypeError("complex numbers")
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as problem:
+        raise MotionError(f"{name} must be an array of numbers ({problem})") from problem

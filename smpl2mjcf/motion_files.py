@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from .asf_amc import bone_poses, read_amc, read_asf
 from .body import Body, joint_positions
 from .body_files import default_body
+from .bone_fit import fit_betas
 from .errors import MotionError, MotionFileError, UnsafeFileError
+from .input_file import read_file
 from .motion import UP_AXES, Motion, betas_for_body, to_z_up
-from .retarget import fit_betas, recorded_lengths, retarget
+from .retarget import recorded_lengths, retarget
 from .skeleton import JOINT_NAMES, SEXES
 from .untrusted_arrays import MalformedFileError, read_npz
 
@@ -28,8 +32,10 @@ FPS_KEYS = ("mocap_framerate", "mocap_frame_rate", "fps")
 """AMASS spells it as one word in the SMPL-H release and as two in the SMPL-X release."""
 
 FASTEST_PERSON = 30.0  # m/s, the root; faster is another unit than metres
-FARTHEST_PERSON = 500.0  # m from the origin, vertically: a pelvis at 900 is in millimetres
-LARGEST_ROTATION = 4 * np.pi  # rad, the middle of the root's axis-angles; beyond it they are degrees
+HIGHEST_PERSON = 20.0  # m above or below the origin; a pelvis at 90 or 900 is in another unit
+FARTHEST_PERSON = 1e5  # m from the origin
+MOST_UPRIGHT_OF_LYING = 0.5  # cosine of the pelvis's angle to the vertical
+LARGEST_ROTATION = 4 * np.pi  # rad, the middle of a joint's axis-angles; beyond it they are degrees
 
 
 def load_motion(
@@ -52,10 +58,8 @@ def load_motion(
     path = Path(path)
     if up is not None and up not in UP_AXES:
         raise MotionFileError(f"unknown up axis {up!r}; accepted: {', '.join(UP_AXES)}")
-    if fps is not None and not (np.isfinite(fps) and fps > 0):
+    if fps is not None and not (isinstance(fps, Real) and np.isfinite(fps) and fps > 0):
         raise MotionFileError(f"the frame rate (--fps) must be a positive number, received {fps}")
-    if not path.is_file():
-        raise MotionFileError(f"there is no motion file {path}")
     body = default_body() if body is None else body
     kind = path.suffix.lower()
     if kind == ".npz":
@@ -68,11 +72,12 @@ def load_motion(
         raise MotionFileError(f"{path}: unknown kind of motion file {kind!r}; accepted: {ACCEPTED}")
     _require_plausible_units(motion, path)
     if motion.up == "z":
+        _warn_of_lying(motion, path)
         return motion
     with warnings.catch_warnings():
         # Dropped betas are warned of where the body is shaped; here only the pelvis height depends on them.
         warnings.simplefilter("ignore")
-        betas = betas_for_body(motion, body.family, body.num_betas)
+        betas = betas_for_body(motion, body)
     return to_z_up(motion, joint_positions(body, betas)[0])
 
 
@@ -105,7 +110,7 @@ def _read_amass(path: Path, fps: float | None, up: str | None) -> Motion:
             f"mocap_framerate, betas, gender; found: {', '.join(sorted(arrays)) or 'none of them'}"
         )
     poses = arrays["poses"]
-    if len(poses) == 0:
+    if poses.ndim and len(poses) == 0:
         raise MotionFileError(f"{path} has no frames")
     if poses.ndim != 2 or poses.shape[1] not in FAMILY_OF_WIDTH:
         widths = ", ".join(f"{width} ({family})" for width, family in FAMILY_OF_WIDTH.items())
@@ -178,9 +183,7 @@ def _frame_rate(path: Path, arrays: dict[str, NDArray], fps: float | None) -> fl
 def _npz_arrays(path: Path, keys: set[str]) -> dict[str, NDArray]:
     """The named arrays of an npz file; nothing is unpickled."""
     try:
-        arrays, _ = read_npz(path.read_bytes(), keys)
-    except OSError as problem:
-        raise MotionFileError(f"cannot read {path}: {problem.strerror}") from problem
+        arrays, _ = read_npz(read_file(path, MotionFileError), keys)
     except (MalformedFileError, UnsafeFileError) as problem:
         raise MotionFileError(f"cannot read {path} as a motion: {problem}; accepted: {ACCEPTED}") from problem
     return arrays
@@ -194,16 +197,30 @@ def _text(value: NDArray) -> str:
 
 
 def _require_plausible_units(motion: Motion, path: Path) -> None:
-    height = motion.trans[:, "xyz".index(motion.up)]
+    far = float(np.abs(motion.trans).max())
+    if far > FARTHEST_PERSON:
+        raise MotionFileError(f"{path}: the root is {far:.4g} from the origin; metres are accepted")
+    height = float(np.median(np.abs(motion.trans[:, "xyz".index(motion.up)])))
     steps = np.linalg.norm(np.diff(motion.trans, axis=0), axis=1) * motion.fps
     speed = float(np.median(steps)) if len(steps) else 0.0
-    if np.abs(height).max() > FARTHEST_PERSON or speed > FASTEST_PERSON:
+    if height > HIGHEST_PERSON or speed > FASTEST_PERSON:
+        unit = "millimetres" if max(height / 200, speed / 300) > 1 else "centimetres"
         raise MotionFileError(
-            f"{path}: the root is {np.abs(height).max():.4g} high and moves at {speed:.4g} a second; "
-            "this looks like millimetres, metres are accepted"
+            f"{path}: the root is {height:.4g} from the floor's height and moves by {speed:.4g} a second; "
+            f"this looks like {unit}, metres are accepted"
         )
-    turn = float(np.median(np.linalg.norm(motion.poses[:, 0], axis=1)))
-    if turn > LARGEST_ROTATION:
+    turn = np.median(np.linalg.norm(motion.poses, axis=2), axis=0)
+    if turn.max() > LARGEST_ROTATION:
         raise MotionFileError(
-            f"{path}: the root is rotated by {turn:.4g}; this looks like degrees, radians are accepted"
+            f"{path}: joint {motion.joint_names[int(turn.argmax())]!r} is rotated by {turn.max():.4g}; "
+            "this looks like degrees, radians are accepted"
+        )
+
+
+def _warn_of_lying(motion: Motion, path: Path) -> None:
+    """A y-up file read as z-up shows a person who never rises from lying."""
+    spine_up = Rotation.from_rotvec(motion.poses[:, 0]).apply([0.0, 1.0, 0.0])[:, 2]
+    if spine_up.max() < MOST_UPRIGHT_OF_LYING:
+        warnings.warn(
+            f"{path}: the person lies all the time; if the file is y up, say so with --up y", stacklevel=3
         )

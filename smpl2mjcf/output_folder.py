@@ -10,17 +10,23 @@ from pathlib import Path
 
 from .errors import OutputError
 
+LAST = "run.json"
+"""The record moves last: where it is, the files that it speaks of are."""
+
 
 @contextmanager
 def output_folder(folder: str | Path) -> Iterator[Path]:
     """A scratch folder whose files move to `folder` when the block ends well, and vanish otherwise.
 
-    Other files in the folder stay; files of the same name are replaced, each in one step.
+    Other files in the folder stay; files of the same name are replaced, each in one step. Folders that
+    were made for a block that failed are removed again if they are still empty.
     Raises OutputError where the folder cannot be made or written, before any work is done.
     """
     target = Path(folder)
-    made = not target.exists()
+    if not str(folder):
+        raise OutputError("the output folder has an empty name")
     try:
+        absent = [path for path in (target, *target.parents) if not path.exists()]
         target.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".part-", dir=target))
     except OSError as problem:
@@ -28,12 +34,41 @@ def output_folder(folder: str | Path) -> Iterator[Path]:
     finished = False
     try:
         yield scratch
-        for part in sorted(scratch.iterdir()):
-            part.replace(target / part.name)
+        _move(scratch, target)
         finished = True
-    except OSError as problem:
-        raise OutputError(f"cannot write {target}: {problem.strerror}") from problem
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        if made and not finished:
-            shutil.rmtree(target, ignore_errors=True)
+        if not finished:
+            for path in absent:
+                try:
+                    path.rmdir()
+                except OSError:  # somebody else has put something there meanwhile: it stays
+                    break
+
+
+def _move(scratch: Path, target: Path) -> None:
+    parts = sorted(scratch.iterdir(), key=lambda part: (part.name == LAST, part.name))
+    try:
+        blocked = [part.name for part in parts if (target / part.name).is_dir()]
+        if blocked:
+            raise OutputError(f"cannot write {target / blocked[0]}: there is a folder of that name")
+        for part in parts:
+            part.replace(target / part.name)
+    except OSError as problem:
+        raise OutputError(f"cannot write {target}: {problem.strerror}") from problem
+
+
+def write_whole(path: str | Path, text: str) -> Path:
+    """Write a text file beside its place and move it there, or leave what was there untouched.
+
+    Raises OutputError where that is not possible.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {target}: there is no folder {target.parent}")
+    try:
+        with output_folder(target.parent) as scratch:
+            (scratch / target.name).write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise OutputError(f"cannot write {target}: {problem.strerror}") from problem
+    return target

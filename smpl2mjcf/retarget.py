@@ -9,17 +9,15 @@ is fitted to the recorded bones instead, since a scaled motion no longer falls a
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from .asf_amc import ROOT, AsfSkeleton, BonePoses
 from .body import Body, joint_positions
+from .bone_fit import joint_lengths
 from .errors import MotionFileError
 from .motion import Motion
 from .skeleton import BODY_JOINTS, BODY_PARENTS
@@ -50,78 +48,24 @@ BONES = {
 }
 """The CMU bone whose orientation each SMPL joint takes."""
 
-LENGTH_ACCURACY = {
-    "thigh": 0.002,
-    "shank": 0.002,
-    "upper_arm": 0.002,
-    "forearm": 0.002,
-    "hip_width": 0.02,
-    "shoulder_width": 0.02,
-    "trunk": 0.03,
-}
-"""m, how closely the fitted body keeps to each recorded length. Limbs are rigid and well seen. CMU's
-hip centres lie 15-18 cm apart and its shoulders sit low on a straight spine, both by definition: taken
-to the letter they would be bought with girth (a 93 kg walker), so they only guide the fit."""
-
-LARGEST_BETA = 4.0
-"""Beyond this the shape space says nothing of real people."""
-
-LIMBS = ("thigh", "shank", "upper_arm", "forearm")
-
-WORST_LIMB_MISFIT = 0.01  # m, a limb that misses by more is reported
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Betas of the recorded person, and what is left between the body and the record."""
-
-    betas: Array  # (B,)
-    misfit: dict[str, float]  # m, body minus record, by length
-
-
-def fit_betas(body: Body, recorded: Mapping[str, float]) -> Fit:
-    """Betas whose bone lengths are the recorded ones, as close to the mean shape as they allow.
-
-    recorded: m, by the names of LENGTH_ACCURACY.
-    """
-    base = joint_positions(body)
-    directions = np.stack([joint_positions(body, e) - base for e in np.eye(body.num_betas)], axis=-1)
-    names = list(LENGTH_ACCURACY)
-    wanted = np.array([recorded[name] for name in names])
-    accuracy = np.array([LENGTH_ACCURACY[name] for name in names])
-
-    def lengths(betas: Array) -> Array:
-        found = _joint_lengths(dict(zip(body.joint_names, base + directions @ betas)))
-        return np.array([found[name] for name in names])
-
-    solution = least_squares(
-        lambda betas: np.concatenate([(lengths(betas) - wanted) / accuracy, betas]),
-        np.zeros(body.num_betas),
-        bounds=(-LARGEST_BETA, LARGEST_BETA),
-    )
-    misfit = dict(zip(names, (lengths(solution.x) - wanted).tolist()))
-    far = {name: misfit[name] for name in LIMBS if abs(misfit[name]) > WORST_LIMB_MISFIT}
-    if far:
-        parts = ", ".join(f"{name} by {100 * error:+.1f} cm" for name, error in far.items())
-        warnings.warn(f"the body cannot take the recorded bone lengths: it misses {parts}", stacklevel=2)
-    return Fit(solution.x, misfit)
-
 
 def recorded_lengths(skeleton: AsfSkeleton) -> dict[str, float]:
-    """Bone lengths of a CMU skeleton in m, mean of both sides, by the names of LENGTH_ACCURACY."""
+    """Bone lengths of a CMU skeleton in m, mean of both sides, by the names of bone_fit.LENGTH_ACCURACY."""
     _require_bones(skeleton)
     start = skeleton.rest_starts()
     joints = {joint: start[bone] for joint, bone in BONES.items()}
     for side in ("left", "right"):
         # The recorded elbow is where lradius starts; lwrist starts halfway down the forearm.
         joints[f"{side}_elbow"] = start[f"{side[0]}radius"]
-    return _joint_lengths(joints)
+    return joint_lengths(joints)
 
 
 def retarget(
     body: Body, betas: Array, skeleton: AsfSkeleton, poses: BonePoses, fps: float, source: str
 ) -> Motion:
-    """The y-up Motion of recorded bones on a body whose betas have been fitted to them.
+    """The y-up Motion of recorded bones on a body whose betas (B,) have been fitted to them.
+
+    Raises MotionFileError for a skeleton that is not laid out as CMU's.
 
     The middle of the hips stays where it was recorded: CMU's root joint lies elsewhere in the pelvis
     than SMPL's, and the hips are what carries the legs' dynamics.
@@ -139,9 +83,7 @@ def retarget(
     middle = (poses.start["lfemur"] + poses.start["rfemur"]) / 2
     rest_middle = (rest["left_hip"] + rest["right_hip"]) / 2 - rest["pelvis"]
     trans = middle - world["pelvis"].apply(rest_middle) - rest["pelvis"]
-    return Motion(
-        rotations, trans, fps, betas=betas, family=body.family, sex="neutral", up="y", source=source
-    )
+    return Motion(rotations, trans, fps, betas=betas, family=body.family, sex=body.sex, up="y", source=source)
 
 
 def _rest_offsets(rest: Mapping[str, Array], skeleton: AsfSkeleton) -> dict[str, Rotation]:
@@ -191,28 +133,6 @@ def _frame(first: Array, second: Array) -> Array:
     b = second - (second @ a) * a
     b = b / np.linalg.norm(b)
     return np.stack([a, b, np.cross(a, b)], axis=1)
-
-
-def _joint_lengths(joints: Mapping[str, Array]) -> dict[str, float]:
-    def both(first: str, second: str) -> float:
-        return float(
-            np.mean(
-                [np.linalg.norm(joints[f"{s}_{first}"] - joints[f"{s}_{second}"]) for s in ("left", "right")]
-            )
-        )
-
-    def middle(name: str) -> Array:
-        return (joints[f"left_{name}"] + joints[f"right_{name}"]) / 2
-
-    return {
-        "thigh": both("hip", "knee"),
-        "shank": both("knee", "ankle"),
-        "upper_arm": both("shoulder", "elbow"),
-        "forearm": both("elbow", "wrist"),
-        "hip_width": float(np.linalg.norm(joints["left_hip"] - joints["right_hip"])),
-        "shoulder_width": float(np.linalg.norm(joints["left_shoulder"] - joints["right_shoulder"])),
-        "trunk": float(np.linalg.norm(middle("shoulder") - middle("hip"))),
-    }
 
 
 def _require_bones(skeleton: AsfSkeleton) -> None:

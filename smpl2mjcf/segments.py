@@ -144,7 +144,10 @@ def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, 
         shoulder, elbow, wrist, hand = (joints[f"{side}_{n}"] for n in ("shoulder", "elbow", "wrist", "hand"))
         upper_arm = elbow - shoulder
         # The second plane keeps the flank of a broad trunk out: it lies beyond the shoulder's plane too.
-        armpit = Plane(shoulder - 0.5 * np.linalg.norm(upper_arm) * up, up)
+        # It runs along the arm, half an upper arm below it, so that an arm that droops stays whole.
+        along = _unit(wrist - shoulder)
+        below = _unit(up - (up @ along) * along)
+        armpit = Plane(shoulder - 0.5 * np.linalg.norm(upper_arm) * below, below)
         arm, rest = carve(rest, [Plane(shoulder, upper_arm), armpit])
         forearm, pieces[f"{side}_shoulder"] = split(arm, _bisecting(shoulder, elbow, wrist))
         whole_hand, pieces[f"{side}_elbow"] = split(forearm, _bisecting(elbow, wrist, hand))

@@ -28,7 +28,7 @@ class Build:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """Body options and the output folder."""
         add_body_options(parser)
-        add_out_option(parser)
+        add_out_option(parser, "out/build")
 
     @staticmethod
     def run(args: argparse.Namespace) -> int:
@@ -53,7 +53,8 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
         "--betas",
         nargs="+",
         metavar="B",
-        help="shape coefficients, or an .npz that holds betas of the body's family (default: the mean shape)",
+        help="shape coefficients, or an .npz that holds betas of the body's family "
+        "(default: the motion's where they are of that family, else the mean shape)",
     )
     parser.add_argument("--sex", choices=SEXES, help="whose segment inertia (default: the body's)")
     parser.add_argument("--mass", type=float, metavar="KG", help="body mass (default: 985 kg/m3 x volume)")
@@ -66,7 +67,7 @@ def add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--up", choices=("y", "z"), help="the file's vertical axis (default: its format's)")
 
 
-def add_out_option(parser: argparse.ArgumentParser, default: str = "out") -> None:
+def add_out_option(parser: argparse.ArgumentParser, default: str) -> None:
     """--out."""
     parser.add_argument(
         "--out", metavar="DIR", default=default, help="folder for the results (default: %(default)s)"
@@ -77,7 +78,7 @@ def body_from(args: argparse.Namespace) -> Body:
     """The body that --body names, or the default one."""
     from .body_files import default_body, load_body
 
-    return load_body(args.body) if args.body else default_body()
+    return default_body() if args.body is None else load_body(args.body)
 
 
 def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
@@ -107,4 +108,4 @@ def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
 
 def progress(message: str) -> None:
     """One line on stderr about what a verb is doing."""
-    print(f"smpl2mjcf: {message}", file=sys.stderr, flush=True)
+    print(f"smpl2mjcf: {' '.join(message.split())}", file=sys.stderr, flush=True)

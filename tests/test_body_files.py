@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import smpl2mjcf
-from smpl2mjcf import BodyFileError, UnsafeFileError, body_files, load_body, model_files, untrusted_arrays
+from smpl2mjcf import BodyFileError, UnsafeFileError, body_files, load_body, shipped_files, untrusted_arrays
 from smpl2mjcf.pickled_arrays import NUMPY, PickledBytes
 from smpl2mjcf.pickled_models import CHUMPY, SCIPY_SPARSE, to_array
 from smpl2mjcf.restricted_pickle import read_pickle
@@ -241,7 +241,7 @@ def test_default_body_ships_and_is_read_once():
 
 def test_a_missing_model_file_names_it():
     with pytest.raises(smpl2mjcf.Error, match=r"no_such\.npz is missing from this installation"):
-        model_files.model_file("no_such.npz")
+        shipped_files.model_file("no_such.npz")
 
 
 def test_reading_bodies_imports_neither_scipy_nor_jax():
@@ -726,7 +726,7 @@ def test_unusual_zip_packing_is_refused(tmp_path, arrays):
 
 def test_a_file_of_endless_size_is_refused(tmp_path, monkeypatch, arrays):
     monkeypatch.setattr(body_files, "MAX_FILE_BYTES", 100)
-    with pytest.raises(BodyFileError, match=r"has \d+ bytes; a body model has at most 100"):
+    with pytest.raises(BodyFileError, match=r"has \d+ bytes; at most 100 are read"):
         load_body(write_npz(tmp_path, arrays))
 
 

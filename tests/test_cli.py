@@ -33,6 +33,7 @@ def assert_refused(result, message, out=None):
     assert result.returncode == 2, result
     assert "Traceback" not in result.stderr
     assert len(errors) == 1, result.stderr
+    assert errors[0].startswith("smpl2mjcf: error: ")
     assert message in errors[0]
     assert result.stderr.splitlines()[-1] == errors[0]
     assert out is None or not Path(out).exists()
@@ -93,7 +94,8 @@ def test_build_writes_a_model_that_loads(tmp_path):
 
 
 def test_betas_may_be_one_word_or_come_from_a_file_of_the_family(tmp_path, walk_file):
-    for betas in (["--betas=-1,0,0,0,0,0,0,0,0,0.5"], ["--betas", walk_file]):
+    words = ["-1e-3", "-.5", *"00000000"]
+    for betas in (["--betas=-1,0,0,0,0,0,0,0,0,0.5"], ["--betas", *words], ["--betas", walk_file]):
         result = run("build", *betas, "--out", tmp_path)
         assert result.returncode == 0, result.stderr
 
@@ -141,7 +143,8 @@ def test_the_missing_ground_force_is_flagged_in_every_output(torques):
         flags, names, standing = file["lacks_ground_force"], list(file["dof_names"]), file["standing"]
     for side, stands in zip(("left", "right"), standing.T):
         assert 0.4 < stands.mean() < 0.9
-        np.testing.assert_array_equal(flags[:, names.index(f"{side}_knee_x")], stands)
+        for part in ("hip", "knee", "ankle", "foot"):
+            np.testing.assert_array_equal(flags[:, names.index(f"{side}_{part}_x")], stands)
     assert not flags[:, names.index("left_elbow_y")].any()
     assert standing.any(axis=1).all()  # in a walk one foot always stands
 
@@ -166,7 +169,8 @@ def test_run_json_records_inputs_versions_units_frames_and_options(torques):
     assert record["units"]["torque"] == "N m"
     assert "world" in record["frames"]
     assert record["options"]["mass"] == 65
-    assert record["body"]["sex"] == "female"  # the motion's, on a neutral body
+    assert record["body"]["sex"] == "neutral"  # the body's, and a warning says whose the motion is
+    assert any("the motion's person is female" in warning for warning in record["warnings"])
     assert record["cutoff_hz"] == 6.0
 
 
@@ -196,7 +200,7 @@ def test_other_files_in_the_folder_stay_and_a_failed_run_changes_nothing(torques
         (["--sex", "other"], "invalid choice: 'other'"),
         (["--betas", "1", "2"], "betas have shape (2,); this smpl2mjcf body takes (10,)"),
         (["--betas", "a", "b"], "--betas takes numbers or one .npz file"),
-        (["--betas", "absent.npz"], "cannot read absent.npz"),
+        (["--betas", "absent.npz"], "absent.npz does not exist"),
         (["--body", "absent.npz"], "absent.npz does not exist"),
         (["--cutoff", "fast"], "--cutoff takes a frequency in Hz or 'none', received 'fast'"),
         (["--cutoff", "60"], "cutoff is 60 Hz; accepted"),
@@ -217,6 +221,36 @@ def test_betas_of_another_family_given_explicitly_are_an_error(tmp_path):
         "belong to the smplh family",
         tmp_path / "out",
     )
+
+
+def test_a_motion_without_a_rate_or_in_millimetres(walk_file, tmp_path):
+    with np.load(walk_file) as file:
+        arrays = dict(file)
+    out = tmp_path / "new" / "out"
+    np.savez(tmp_path / "mm.npz", **arrays | {"trans": 1000 * arrays["trans"]})
+    assert_refused(run("torques", tmp_path / "mm.npz", "--out", out), "looks like millimetres", out.parent)
+    del arrays["mocap_framerate"]
+    np.savez(tmp_path / "rateless.npz", **arrays)
+    assert_refused(run("torques", tmp_path / "rateless.npz", "--out", out), "give it with --fps", out.parent)
+
+
+def test_a_source_of_several_lines_does_not_break_the_csv(walk_file, tmp_path):
+    with np.load(walk_file) as file:
+        np.savez(tmp_path / "clip.npz", **dict(file) | {"source": "one\ntwo,three"})
+    assert run("torques", tmp_path / "clip.npz", "--out", tmp_path).returncode == 0
+    lines = (tmp_path / "torques.csv").read_text().splitlines()
+    assert len([line for line in lines if not line.startswith("#")]) == 121
+
+
+def test_a_broken_plugin_costs_only_its_own_verb(tmp_path):
+    info = tmp_path / "plugin-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[smpl2mjcf.verbs]\ndance = absent_module:Dance\n")
+    result = run("--help", PYTHONPATH=tmp_path)
+    assert result.returncode == 0
+    assert "torques" in result.stdout
+    assert "warning: the verb 'dance' of absent_module cannot be loaded" in result.stderr
 
 
 def test_a_clip_too_short_to_differentiate(walk_file, tmp_path):
@@ -257,6 +291,92 @@ def test_an_unwritable_output_folder(walk_file, tmp_path):
     assert (tmp_path / "file").read_text() == "not a folder"
 
 
+def test_results_do_not_overwrite_their_input(walk_file, tmp_path):
+    motion = tmp_path / "torques.npz"
+    motion.write_bytes(walk_file.read_bytes())
+    assert_refused(run("torques", motion, "--out", tmp_path), "would be overwritten by the results")
+    assert motion.read_bytes() == walk_file.read_bytes()
+
+
+def test_a_folder_in_the_way_of_a_result_leaves_the_old_results_together(torques, walk_file):
+    out, _ = torques
+    kept = (out / "torques.csv").read_bytes()
+    before = {p.name: p.read_bytes() for p in out.iterdir()}
+    (out / "torques.csv").unlink()
+    (out / "torques.csv").mkdir()
+    assert_refused(run("torques", walk_file, "--mass", 60, "--out", out), "there is a folder of that name")
+    (out / "torques.csv").rmdir()
+    (out / "torques.csv").write_bytes(kept)
+    assert {p.name: p.read_bytes() for p in out.iterdir()} == before
+
+
+def test_a_failed_run_leaves_what_others_put_into_its_new_folder(tmp_path):
+    from smpl2mjcf.output_folder import output_folder
+
+    def fail_beside_notes():
+        with output_folder(tmp_path / "a" / "b"):
+            (tmp_path / "a" / "b" / "notes.txt").write_text("mine")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_beside_notes()
+    assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["notes.txt"]
+    with pytest.raises(RuntimeError), output_folder(tmp_path / "c" / "d"):
+        raise RuntimeError
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
+    command = f"{sys.executable} -m smpl2mjcf build --out {tmp_path} | true"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert "Traceback" not in result.stderr
+    assert "Exception" not in result.stderr
+    assert (tmp_path / "humanoid.xml").exists()
+
+
+def test_being_ended_leaves_no_scratch_folder(tmp_path, walk_file):
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "smpl2mjcf", "torques", walk_file, "--out", out],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert "reading" in process.stderr.readline()
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 143
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["a $b^$ c.npz", "two  spaces.npz", "umlaut \u00e4.npz"])
+def test_odd_file_names_are_only_names(walk_file, tmp_path, name):
+    (tmp_path / name).write_bytes(walk_file.read_bytes())
+    result = run("torques", tmp_path / name, "--out", tmp_path / "out")
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", ""], "empty name"),
+        (["--body", ""], "is a folder"),
+        (["--cutoff", "1e-9"], "cutoff is 1e-09 Hz"),
+    ],
+)
+def test_unset_variables_and_tiny_cutoffs(walk_file, tmp_path, options, message):
+    assert_refused(run("torques", walk_file, "--out", tmp_path / "out", *options), message)
+
+
+def test_a_recording_lying_on_its_side_is_asked_about(walk_file, tmp_path):
+    with np.load(walk_file) as file:
+        arrays = dict(file)
+    poses = np.zeros_like(arrays["poses"])  # SMPL's rest orientation: y up
+    np.savez(tmp_path / "y_up.npz", **arrays | {"poses": poses})
+    result = run("torques", tmp_path / "y_up.npz", "--out", tmp_path / "out")
+    assert result.returncode == 0
+    assert "the person lies all the time; if the file is y up, say so with --up y" in result.stderr
+
+
 def test_no_verb_and_an_unknown_verb():
     assert_refused(run(), "the following arguments are required: VERB")
     assert_refused(run("dance"), "invalid choice: 'dance'")
@@ -289,3 +409,6 @@ def test_check_refuses_what_is_not_a_model(tmp_path):
         "<equality><weld name='loop' body1='a' body2='b'/></equality></mujoco>"
     )
     assert_refused(run("check", closed), "loop")
+    bare = tmp_path / "bare.xml"
+    bare.write_text("<mujoco><worldbody><body><geom size='.1'/></body></worldbody></mujoco>")
+    assert_refused(run("check", bare), "has no joints")

@@ -48,9 +48,9 @@ def test_keyframes_are_upright_with_the_feet_on_the_floor(human, default_body, k
     np.testing.assert_allclose(soles, 0, atol=1e-5)  # six printed digits
     others = [g for g in range(model.ngeom) if model.geom(g).name not in FEET]
     assert min(data.geom_xpos[g][2] for g in others) > -1e-9
-    wrist, shoulder = data.body("left_wrist").xpos, data.body("left_shoulder").xpos
-    hangs = shoulder[2] - wrist[2]
-    assert abs(hangs) < 0.05 if key == "tpose" else hangs > 0.35
+    for side in ("left", "right"):
+        hangs = data.body(f"{side}_shoulder").xpos[2] - data.body(f"{side}_wrist").xpos[2]
+        assert abs(hangs) < 0.05 if key == "tpose" else hangs > 0.35
 
 
 FEET = ("floor", "left_ankle", "left_foot", "right_ankle", "right_foot")
@@ -104,9 +104,37 @@ def test_save_writes_the_file_whole(human, tmp_path):
     assert mujoco.MjModel.from_xml_path(str(path)).nbody == 25
 
 
+def test_save_over_a_folder_leaves_nothing_behind(human, tmp_path):
+    (tmp_path / "humanoid.xml").mkdir()
+    with pytest.raises(smpl2mjcf.OutputError, match="cannot write"):
+        human.save(tmp_path / "humanoid.xml")
+    assert [p.name for p in tmp_path.iterdir()] == ["humanoid.xml"]
+
+
 def test_save_into_nowhere_is_one_clear_error(human, tmp_path):
     with pytest.raises(smpl2mjcf.OutputError, match="cannot write"):
         human.save(tmp_path / "absent" / "humanoid.xml")
+
+
+def test_primitives_are_as_large_as_the_mesh(human, default_body):
+    """Capsules and boxes together hold about the body's volume and stay within its bounding box."""
+    model = human.model
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    volume = 0.0
+    low, high = default_body.v_template.min(axis=0), default_body.v_template.max(axis=0)
+    for g in range(model.ngeom):
+        if model.geom_bodyid[g] == 0:
+            continue
+        a, b, c = model.geom_size[g]
+        capsule = model.geom_type[g] == mujoco.mjtGeom.mjGEOM_CAPSULE
+        volume += np.pi * a**2 * (2 * b + 4 / 3 * a) if capsule else 8 * a * b * c
+        axis = data.geom_xmat[g].reshape(3, 3)[:, 2]
+        reach = np.abs(axis) * b + a if capsule else model.geom_size[g]
+        assert (data.geom_xpos[g] - reach > low - 0.03).all(), model.geom(g).name
+        assert (data.geom_xpos[g] + reach < high + 0.03).all(), model.geom(g).name
+    mesh = human.mass / 985
+    assert 0.8 * mesh < volume < 1.5 * mesh  # neighbours overlap at the joints
 
 
 @pytest.mark.parametrize("betas", [np.zeros(9), np.zeros(11), np.zeros((1, 10)), np.zeros(16)])

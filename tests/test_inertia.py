@@ -8,7 +8,7 @@ import pytest
 
 import smpl2mjcf
 from smpl2mjcf import deleva
-from smpl2mjcf.inertia import BODY_DENSITY, LEAST_NECK_SHARE, SEGMENT_JOINTS
+from smpl2mjcf.inertia import SEGMENT_JOINTS
 from smpl2mjcf.segments import TRUNK_JOINTS, matter
 from smpl2mjcf.skeleton import mirror_name
 
@@ -74,7 +74,7 @@ def test_masses_are_de_leva_s_shares_of_the_request(default_body, sex, mass):
         human = smpl2mjcf.build_humanoid(default_body, betas, mass, sex)
         by_name = {n: i.mass for n, i in zip(default_body.joint_names, human.inertias)}
         vertices = smpl2mjcf.shaped_vertices(default_body, betas)
-        request = BODY_DENSITY * matter(vertices[default_body.faces]).volume if mass is None else mass
+        request = 985 * matter(vertices[default_body.faces]).volume if mass is None else mass
         assert sum(human.model.body_mass) == pytest.approx(request, rel=1e-12)
         shares = {"trunk": sum(by_name[n] for n in TRUNK_JOINTS) / request}
         shares |= {s: sum(by_name[n] for n in names) / request for s, names in SEGMENT_JOINTS.items()}
@@ -186,10 +186,28 @@ def test_segments_of_two_bodies_are_de_leva_s_as_a_whole(default_body, segment, 
     assert axis @ tensor @ axis == pytest.approx(mass * (row.sagittal * length) ** 2, rel=0.02)
 
 
-def test_the_neck_has_a_floor(default_body):
-    human = smpl2mjcf.build_humanoid(default_body)
-    neck, head = (human.inertias[default_body.joint_names.index(n)].mass for n in ("neck", "head"))
-    assert neck / (neck + head) >= LEAST_NECK_SHARE
+def test_hand_and_foot_have_de_leva_s_centre_along_their_axis(default_body):
+    """WJC-DAC3 from the wrist to the finger tips, HEEL-TTIP from heel to toes, on the mesh's vertices."""
+    human = smpl2mjcf.build_humanoid(default_body, sex="male")
+    table = deleva.segments("male")
+    joints = dict(zip(default_body.joint_names, human.joint_positions))
+    inertias = dict(zip(default_body.joint_names, human.inertias))
+    for side in ("left", "right"):
+        for segment, (near, far) in {"hand": ("wrist", "hand"), "foot": ("ankle", "foot")}.items():
+            a, b = joints[f"{side}_{near}"], joints[f"{side}_{far}"]
+            axis = (b - a) * ([1, 1, 1] if segment == "hand" else [1, 0, 1])
+            axis /= np.linalg.norm(axis)
+            # Vertices that only this limb's end has: beyond the wrist, below the ankle on this side.
+            v = default_body.v_template
+            if segment == "hand":
+                own = v[v[:, 0] * np.sign(a[0]) > abs(a[0]) + 0.02]
+                start, length = a @ axis, (own @ axis).max() - a @ axis
+            else:
+                own = v[(v[:, 1] < a[1]) & (v[:, 0] * np.sign(a[0]) > 0)]
+                start, length = (own @ axis).min(), np.ptp(own @ axis)
+            parts = [(inertias[f"{side}_{n}"], joints[f"{side}_{n}"]) for n in (near, far)]
+            com = sum(i.mass * (j + i.com) for i, j in parts) / sum(i.mass for i, _ in parts)
+            assert com @ axis == pytest.approx(start + table[segment].com * length, abs=1e-9), (side, segment)
 
 
 @pytest.mark.parametrize("mass", [0.0, -70.0, float("nan"), float("inf")])
@@ -201,6 +219,25 @@ def test_a_mass_that_is_none_is_refused(default_body, mass):
 def test_a_mass_in_grams_is_refused(default_body):
     with pytest.raises(smpl2mjcf.HumanoidError, match="accepted: 0.5-500"):
         smpl2mjcf.build_humanoid(default_body, mass=70000.0)
+
+
+@pytest.mark.parametrize("mass", ["70", True, None])
+def test_a_mass_that_is_no_number_is_refused_or_computed(default_body, mass):
+    if mass is None:
+        assert 60 < smpl2mjcf.build_humanoid(default_body).mass < 75
+    else:
+        with pytest.raises(smpl2mjcf.HumanoidError, match="mass must be a positive number"):
+            smpl2mjcf.build_humanoid(default_body, mass=mass)
+
+
+@pytest.mark.parametrize(
+    ("beta", "message"), [(0, "make a body of .* accepted: 0.4-2.6 m"), (1, "accepted: 0.5-500")]
+)
+def test_betas_that_make_no_person_are_refused(default_body, beta, message):
+    betas = np.zeros(10)
+    betas[beta] = 60.0
+    with pytest.raises(smpl2mjcf.HumanoidError, match=message):
+        smpl2mjcf.build_humanoid(default_body, betas)
 
 
 def test_an_unknown_sex_is_refused(default_body):

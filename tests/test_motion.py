@@ -63,6 +63,10 @@ def test_y_up_is_turned_about_the_pelvis_not_the_origin(human):
         ({"fps": -30.0}, "fps must be a positive number"),
         ({"fps": float("nan")}, "fps must be a positive number"),
         ({"fps": None}, "fps must be a positive number"),
+        ({"fps": True}, "fps must be a positive number"),
+        ({"poses": "walk"}, "poses must be an array of numbers"),
+        ({"poses": [[1.0], [1.0, 2.0]]}, "poses must be an array of numbers"),
+        ({"betas": ["tall"]}, "betas must be an array of numbers"),
         ({"family": "smpl3"}, "unknown family 'smpl3'; accepted: smpl, "),
         ({"sex": "M"}, "unknown sex 'M'; accepted: neutral, female, male"),
         ({"up": "x"}, "unknown up axis 'x'; accepted: y, z"),
@@ -90,16 +94,49 @@ def test_qpos_of_a_wrong_width_is_refused(human):
         smpl2mjcf.qpos_to_motion(human, np.zeros((5, 75)), 30.0)
 
 
-def test_betas_of_another_family_are_dropped_with_one_warning():
+@pytest.mark.parametrize(
+    ("value", "message"), [(0.0, "not of unit length in frames 0-4"), (np.nan, "NaN .* frames 0-4 of 5")]
+)
+def test_qpos_that_is_no_pose_is_refused(human, value, message):
+    with pytest.raises(MotionError, match=message):
+        smpl2mjcf.qpos_to_motion(human, np.full((5, 99), value), 30.0)
+
+
+def test_a_joint_that_is_none_is_named(human):
+    with pytest.raises(smpl2mjcf.HumanoidError, match="joint 'L_Foot' not in humanoid; available: pelvis, "):
+        human.joint_id("L_Foot")
+
+
+def test_a_motion_keeps_its_own_copy_of_read_only_arrays():
+    poses = np.zeros((4, 24, 3))
+    poses.flags.writeable = False
+    motion = still(4, poses=poses)
+    motion.poses[0] = 1.0
+    assert not poses.any()
+
+
+def test_betas_of_another_family_are_dropped_with_one_warning(default_body):
     with pytest.warns(UserWarning, match="belong to the smplh family") as caught:
-        assert betas_for_body(still(8, 52, family="smplh", betas=np.ones(16)), "smpl", 10) is None
+        assert betas_for_body(still(8, 52, family="smplh", betas=np.ones(16)), default_body) is None
     assert len(caught) == 1
 
 
-def test_sixteen_betas_are_cut_to_ten_with_a_warning():
+def test_sixteen_betas_are_cut_to_ten_with_a_warning(default_body):
+    motion = still(family="smpl2mjcf", betas=np.arange(16.0))
     with pytest.warns(UserWarning, match="16 betas cut to the 10"):
-        betas = betas_for_body(still(betas=np.arange(16.0)), "smpl", 10)
+        betas = betas_for_body(motion, default_body)
     np.testing.assert_array_equal(betas, np.arange(10.0))
+
+
+def test_betas_of_another_sex_are_used_with_a_warning(default_body):
+    motion = still(family="smpl2mjcf", betas=np.arange(10.0), sex="female")
+    with pytest.warns(UserWarning, match="belong to a female body and are used on a neutral one"):
+        np.testing.assert_array_equal(betas_for_body(motion, default_body), np.arange(10.0))
+
+
+def test_fewer_betas_are_filled_up(default_body):
+    betas = betas_for_body(still(family="smpl2mjcf", betas=np.ones(3)), default_body)
+    np.testing.assert_array_equal(betas, [1, 1, 1, 0, 0, 0, 0, 0, 0, 0])
 
 
 def test_every_family_has_its_joints():
