@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import mujoco
 import numpy as np
 
@@ -55,6 +56,8 @@ def mjx_inverse(model: mujoco.MjModel, qpos: Array, qvel: Array, qacc: Array) ->
     frames = (
         array.astype(dtype).reshape(math.prod(leading), array.shape[-1]) for array in (qpos, qvel, qacc)
     )
+    if model.nv == 0:  # MJX scans over dofs and refuses none
+        return jnp.zeros((*leading, 0), dtype)
     device_model, data = _on_device(reference_model(model), dtype)
     return _mjx_frames(device_model, data, *frames).reshape(*leading, model.nv)
 

@@ -73,6 +73,8 @@ def rnea(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | Non
         lambda array: array.astype(dtype).reshape(math.prod(leading), *array.shape[len(leading) :]),
         (qpos, qvel, qacc, wrench),
     )
+    if tree.topology.nv == 0:
+        return jnp.zeros((*leading, 0), dtype)
     return _rnea_frames(tree.astype(dtype), *frames).reshape(*leading, tree.topology.nv)
 
 

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 UP_AXES = ("y", "z")
 
+LARGEST_FPS = 1e5
+
 LARGEST_LENGTH_ERROR = 1e-3
 """Of a quaternion; what is nearer to unit length is normalised, as in `dynamics`."""
 
@@ -65,10 +67,11 @@ class Motion:
             raise MotionError(f"unknown sex {self.sex!r}; accepted: {', '.join(SEXES)}")
         if self.up not in UP_AXES:
             raise MotionError(f"unknown up axis {self.up!r}; accepted: {', '.join(UP_AXES)}")
-        if isinstance(self.fps, bool) or not (
-            isinstance(self.fps, Real) and np.isfinite(self.fps) and self.fps > 0
-        ):
-            raise MotionError(f"fps must be a positive number of frames per second, received {self.fps!r}")
+        if isinstance(self.fps, bool) or not (isinstance(self.fps, Real) and 0 < self.fps <= LARGEST_FPS):
+            raise MotionError(
+                "fps must be a positive number of frames per second, "
+                f"{LARGEST_FPS:g} at most, received {self.fps!r}"
+            )
         names = JOINT_NAMES[self.family]
         if poses.ndim != 3 or poses.shape[2] != 3 or poses.shape[1] not in (22, len(names)):
             raise MotionError(

@@ -287,3 +287,10 @@ def test_leading_axes_go_through_every_engine(leading):
     native = dynamics.rnea(dynamics.Tree.from_mjmodel(model), *shaped)
     assert native.shape == expected.shape
     assert relative(native, expected) <= TOLERANCE
+
+
+def test_a_model_without_joints_has_no_torques():
+    model = mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><body><geom size='.1'/></body></worldbody></mujoco>"
+    )
+    assert set(dynamics.compare_engines(model, dynamics.random_states(model, 3, seed=0)).values()) == {0.0}

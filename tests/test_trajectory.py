@@ -250,7 +250,7 @@ def test_the_shortest_clip_has_a_valid_frame_and_a_shorter_one_is_refused(model,
 
 @pytest.mark.parametrize("cutoff", [0, -1, 15, 15.1, np.nan, np.inf])
 def test_a_cutoff_out_of_range_is_refused_with_the_range(model, cutoff):
-    with pytest.raises(dynamics.TrajectoryError, match=r"accepted: above 0 and below .* 15 Hz"):
+    with pytest.raises(dynamics.TrajectoryError, match=r"accepted: from 0.003 Hz to below .* 15 Hz"):
         dynamics.trajectory(model, motion(np.arange(50) / 30), 30, cutoff)
 
 
