@@ -106,7 +106,7 @@ def test_recorded_angles_keep_their_meaning(clips, default_body):
 
 
 def test_a_standing_foot_is_flat(clips, default_body):
-    """In the middle of stance the sole is level: its normal within 8 degrees of vertical."""
+    """In the middle of stance the sole is level: its normal within 5.5 degrees of vertical."""
     _, _, motion = clips["walk"]
     world = {0: Rotation.from_rotvec(motion.poses[:, 0])}
     for j, parent in enumerate(default_body.parents):
@@ -120,7 +120,7 @@ def test_a_standing_foot_is_flat(clips, default_body):
         spin = np.linalg.norm(np.diff(world[j].as_matrix(), axis=0), axis=(1, 2)) * FPS
         still = np.flatnonzero(spin < 1.0)
         assert len(still) > 20
-        assert np.median(tilt[still]) < 8, side
+        assert np.median(tilt[still]) < 5.5, side  # SMPL's shank leans by 6: the foot must not follow it
         assert np.rad2deg(np.abs(motion.poses[still, toe]).max()) < 25
 
 
