@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dynamics import InverseDynamics, Trajectory, inverse_dynamics, trajectory
-from smpl2mjcf import Body, Humanoid, Motion, build_humanoid, motion_to_qpos
-from smpl2mjcf.motion import betas_for_body
+from smpl2mjcf import Body, Humanoid, Motion, betas_for_body, build_humanoid, motion_to_qpos
 
 from .stance import lacks_ground_force, standing_feet
 
@@ -40,14 +39,9 @@ class Study:
         return " ".join(self.motion.source.split()) or "motion"
 
     @property
-    def body_weight(self) -> float:
-        """N."""
-        return self.humanoid.mass * float(np.linalg.norm(self.humanoid.model.opt.gravity))
-
-    @property
     def vertical_residual_bw(self) -> NDArray[np.float64]:
         """(T,) in body weights: the vertical force that the ground would have to supply."""
-        return np.asarray(self.result.root_residual)[:, 2] / self.body_weight
+        return _vertical_residual_bw(self.humanoid, self.result)
 
 
 def torque_study(
@@ -79,7 +73,10 @@ def torque_study(
     path = trajectory(model, motion_to_qpos(humanoid, motion), fps=motion.fps, cutoff=cutoff)
     result = inverse_dynamics(model, path)
     standing = standing_feet(model, path)
-    weight = humanoid.mass * float(np.linalg.norm(model.opt.gravity))
-    support = np.asarray(result.root_residual)[:, 2] / weight
-    lacking = lacks_ground_force(model, standing, support)
+    lacking = lacks_ground_force(model, standing, _vertical_residual_bw(humanoid, result))
     return Study(humanoid, motion, path, result, standing, lacking, cutoff)
+
+
+def _vertical_residual_bw(humanoid: Humanoid, result: InverseDynamics) -> NDArray[np.float64]:
+    weight = humanoid.mass * float(np.linalg.norm(humanoid.model.opt.gravity))
+    return np.asarray(result.root_residual)[:, 2] / weight

@@ -142,9 +142,11 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
     frame_number = None
     for number, words in _lines(path):
         if words[0].startswith(":"):
-            if words[0].upper() == ":RADIANS" and skeleton.degrees:
+            unit = words[0][1:].upper()
+            if unit in ("DEGREES", "RADIANS") and (unit == "DEGREES") != skeleton.degrees:
+                other = "degrees" if skeleton.degrees else "radians"
                 raise MotionFileError(
-                    f"{path}, line {number}: radians, but the skeleton's angles are degrees"
+                    f"{path}, line {number}: {unit.lower()}, but the skeleton's angles are {other}"
                 )
             continue
         if len(words) == 1 and words[0].isdigit():

@@ -116,7 +116,7 @@ def motion_to_qpos(humanoid: Humanoid, motion: Motion) -> Array:
     Joints map by name. Joints that the motion lacks stay at rest; joints that the humanoid lacks
     (fingers, jaw and eyes on a SMPL body) are left out. A y-up motion is turned to z up.
 
-    Raises MotionError where the motion and the humanoid share no joint.
+    Raises MotionError where the humanoid lacks the motion's root joint.
     """
     motion = to_z_up(motion, humanoid.joint_positions[0])
     model = humanoid.model
