@@ -74,8 +74,8 @@ def test_limb_pieces_are_trimesh_s_slices(shape, joint):
             mesh = sliced(mesh, (shoulder + [0.1 * side, 0, 0], np.array([-side, 0.0, 0.0])))
     expected = sliced(mesh, *limb_planes(joints, joint))
     found = matter(pieces[f"left_{joint}"])
-    assert found.volume == pytest.approx(expected.volume, rel=1e-6)
-    np.testing.assert_allclose(found.centroid, expected.center_mass, atol=1e-6)
+    assert found.volume == pytest.approx(expected.volume, rel=1e-9)
+    np.testing.assert_allclose(found.centroid, expected.center_mass, atol=1e-9)
 
 
 def test_head_and_neck_are_trimesh_s_slices(shape):
@@ -85,10 +85,10 @@ def test_head_and_neck_are_trimesh_s_slices(shape):
         mesh = sliced(mesh, (joints["left_shoulder"] * [side, 1, 1], np.array([-side, 0.0, 0.0])))
     head = sliced(mesh, (joints["neck"], normal))
     assert matter(pieces["neck"]).volume + matter(pieces["head"]).volume == pytest.approx(
-        head.volume, rel=1e-6
+        head.volume, rel=1e-9
     )
     upper = sliced(head, (joints["head"], normal))
-    assert matter(pieces["head"]).volume == pytest.approx(upper.volume, rel=1e-6)
+    assert matter(pieces["head"]).volume == pytest.approx(upper.volume, rel=1e-9)
 
 
 def test_trunk_pieces_lie_between_their_joints(shape):
