@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .amass_files import save_motion
     from .body import Body, joint_positions, shaped_vertices
     from .body_files import default_body, load_body
     from .errors import (
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     )
     from .humanoid import Humanoid, build_humanoid
     from .inertia import Inertia
-    from .motion import Motion, betas_for_body, motion_to_qpos, qpos_to_motion
+    from .motion import Motion, betas_for_body
+    from .motion_edit import concatenate, mirror, resample, trim
     from .motion_files import load_motion
+    from .qpos import motion_to_qpos, qpos_to_motion
     from .shipped_files import model_file
+    from .world_axes import to_z_up, turned, up_rotation
 
 __distribution__ = "smpl2mjcf"
 
@@ -47,9 +51,17 @@ _HOME = {
     "model_file": "shipped_files",
     "Motion": "motion",
     "betas_for_body": "motion",
-    "motion_to_qpos": "motion",
-    "qpos_to_motion": "motion",
+    "motion_to_qpos": "qpos",
+    "qpos_to_motion": "qpos",
     "load_motion": "motion_files",
+    "save_motion": "amass_files",
+    "concatenate": "motion_edit",
+    "mirror": "motion_edit",
+    "resample": "motion_edit",
+    "trim": "motion_edit",
+    "to_z_up": "world_axes",
+    "turned": "world_axes",
+    "up_rotation": "world_axes",
 }
 
 __all__ = [
@@ -67,14 +79,22 @@ __all__ = [
     "UnsafeFileError",
     "betas_for_body",
     "build_humanoid",
+    "concatenate",
     "default_body",
     "joint_positions",
     "load_body",
     "load_motion",
+    "mirror",
     "model_file",
     "motion_to_qpos",
     "qpos_to_motion",
+    "resample",
+    "save_motion",
     "shaped_vertices",
+    "to_z_up",
+    "trim",
+    "turned",
+    "up_rotation",
 ]
 
 

@@ -1,4 +1,8 @@
-"""Reading recorded motions: AMASS-layout .npz files, and CMU's .amc with its .asf skeleton."""
+"""Reading recorded motions of every kind: `load_motion`.
+
+Each kind has a reader of its own, which returns a Motion in the file's own axes. What is asked of all of
+them stands here: plausible units, a known vertical, frames that differ.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +11,32 @@ from numbers import Real
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
+from .amass_files import read_amass, read_betas
 from .asf_amc import bone_poses, read_amc, read_asf
 from .body import Body, joint_positions
 from .body_files import default_body
 from .bone_fit import fit_betas
-from .errors import MotionError, MotionFileError, UnsafeFileError
-from .input_file import read_file
-from .motion import UP_AXES, Motion, betas_for_body, to_z_up
+from .errors import MotionError, MotionFileError
+from .frame_ranges import frame_ranges
+from .motion import UNKNOWN, Motion, betas_for_body
 from .retarget import recorded_lengths, retarget
-from .skeleton import JOINT_NAMES, SEXES
-from .untrusted_arrays import MalformedFileError, read_npz
+from .world_axes import to_z_up, up_rotation
+
+__all__ = ["load_motion", "read_betas"]
 
 Array = NDArray[np.float64]
 
-ACCEPTED = "AMASS-layout .npz, or .amc with its .asf skeleton"
-
-FAMILY_OF_WIDTH = {66: "smpl", 72: "smpl", 156: "smplh", 165: "smplx"}
-"""Numbers in a row of AMASS's `poses` and the family they belong to, where the file does not say."""
-
-FPS_KEYS = ("mocap_framerate", "mocap_frame_rate", "fps")
-"""AMASS spells it as one word in the SMPL-H release and as two in the SMPL-X release."""
+ACCEPTED = {
+    ".npz": "AMASS-layout .npz",
+    ".amc": ".amc with its .asf skeleton",
+    ".bvh": ".bvh with --unit",
+    ".pkl": "WHAM, PHALP/4DHumans or PromptHMR results .pkl",
+    ".pt": "GVHMR hmr4d_results.pt",
+    ".npy": "TRAM hps_track_*.npy",
+}
 
 FASTEST_PERSON = 30.0  # m/s, the root; faster is another unit than metres
 HIGHEST_PERSON = 20.0  # m above or below the origin; a pelvis at 90 or 900 is in another unit
@@ -43,173 +50,115 @@ def load_motion(
     body: Body | None = None,
     skeleton: str | Path | None = None,
     fps: float | None = None,
-    up: str | None = None,
+    up: str | ArrayLike | None = None,
+    person: str | None = None,
+    unit: str | None = None,
 ) -> Motion:
     """A recorded motion, z up.
 
-    path: an AMASS-layout .npz, or an .amc. body: the body it will be played on, which .amc and y-up
-    files need (None: the default body): its betas are fitted to the skeleton's bones. skeleton: the .asf
-    of an .amc. fps: frames per second, which .amc does not store. up: the file's vertical axis, "y"
-    or "z" (None: z for .npz, y for .amc, as their sources write them).
+    path: an AMASS-layout .npz; an .amc; a .bvh; what WHAM, GVHMR, TRAM, PHALP/4DHumans or PromptHMR wrote.
+    body: the body it will be played on, which bones, y-up files and result files need (None: the default
+    body). skeleton: the .asf of an .amc. fps: frames per second, where the file stores none; it overrules
+    a stored one with a warning. up: what points up in the file's axes, as `up_rotation` takes it (None: as
+    the format defines it; a camera's axes define nothing). person: who, of a file with several people.
+    unit: length unit of a .bvh, which stores none.
 
-    Raises MotionFileError for a file that cannot be read or lacks a frame rate, MotionError for arrays
-    that do not make a motion.
+    Raises MotionFileError for a file that cannot be read, that holds several people, or that lacks what
+    only its user knows (frame rate, vertical, unit of length).
     """
     path = Path(path)
-    if up is not None and up not in UP_AXES:
-        raise MotionFileError(f"unknown up axis {up!r}; accepted: {', '.join(UP_AXES)}")
+    try:
+        rotation = None if up is None else up_rotation(up)
+    except MotionError as problem:
+        raise MotionFileError(f"--up: {problem}") from problem
     if fps is not None and not (isinstance(fps, Real) and np.isfinite(fps) and fps > 0):
         raise MotionFileError(f"the frame rate (--fps) must be a positive number, received {fps}")
-    body = default_body() if body is None else body
     kind = path.suffix.lower()
-    if kind == ".npz":
-        if skeleton is not None:
-            raise MotionFileError(f"{path} is an .npz and takes no skeleton; --skeleton belongs to an .amc")
-        motion = _read_amass(path, fps, up)
-    elif kind == ".amc":
-        motion = _read_cmu(path, body, skeleton, fps, up)
-    else:
-        raise MotionFileError(f"{path}: unknown kind of motion file {kind!r}; accepted: {ACCEPTED}")
+    if kind == ".pth":
+        kind = ".pt"
+    _require_options_that_apply(path, kind, skeleton, person, unit)
+    body = default_body() if body is None else body
+    motion = _read(path, kind, body, skeleton, fps, rotation, person, unit)
     _require_plausible_units(motion, path)
-    if motion.up == "z":
-        _warn_of_lying(motion, path)
-        return motion
+    _warn_of_repeated_frames(motion, path)
+    if motion.up == UNKNOWN and rotation is None:
+        raise MotionFileError(
+            f"{path} is in a camera's axes and does not tell gravity: say which way is up (--up -y for a "
+            "level camera whose y axis points down, three numbers, or the nine of a rotation)"
+        )
     with warnings.catch_warnings():
         # Dropped betas are warned of where the body is shaped; here only the pelvis height depends on them.
         warnings.simplefilter("ignore")
         betas = betas_for_body(motion, body)
-    return to_z_up(motion, joint_positions(body, betas)[0])
+    upright = to_z_up(motion, joint_positions(body, betas)[0], rotation)
+    if rotation is None and kind == ".npz":
+        _warn_of_lying(upright, path)
+    return upright
 
 
-def read_betas(path: str | Path) -> tuple[str, Array]:
-    """The family and the (B,) betas that an .npz of an AMASS-layout motion, or of a shape, holds.
-
-    Raises MotionFileError where it holds none, or does not tell their family.
-    """
-    path = Path(path)
-    arrays = _npz_arrays(path, {"betas", "family", "poses"})
-    if "betas" not in arrays or arrays["betas"].dtype.kind not in "fiu":
-        raise MotionFileError(
-            f"{path} holds no betas; found: {', '.join(sorted(arrays)) or 'nothing we know'}"
-        )
-    width = arrays["poses"].shape[-1] if "poses" in arrays and arrays["poses"].ndim else 0
-    family = _text(arrays["family"]) if "family" in arrays else FAMILY_OF_WIDTH.get(width, "")
-    if family not in JOINT_NAMES:
-        raise MotionFileError(
-            f"{path} does not tell the family of its betas; accepted: {', '.join(JOINT_NAMES)}"
-        )
-    return family, arrays["betas"].reshape(-1).astype(np.float64)
-
-
-def _read_amass(path: Path, fps: float | None, up: str | None) -> Motion:
-    arrays = _npz_arrays(path, {"poses", "trans", "betas", "gender", "family", "source", *FPS_KEYS})
-    missing = [key for key in ("poses", "trans") if key not in arrays]
-    if missing:
-        raise MotionFileError(
-            f"{path} lacks {' and '.join(missing)}; an AMASS-layout motion has poses, trans, "
-            f"mocap_framerate, betas, gender; found: {', '.join(sorted(arrays)) or 'none of them'}"
-        )
-    poses = arrays["poses"]
-    if poses.ndim and len(poses) == 0:
-        raise MotionFileError(f"{path} has no frames")
-    if poses.ndim != 2 or poses.shape[1] not in FAMILY_OF_WIDTH:
-        widths = ", ".join(f"{width} ({family})" for width, family in FAMILY_OF_WIDTH.items())
-        raise MotionFileError(f"{path}: poses have shape {poses.shape}; accepted: (T, n) with n = {widths}")
-    family = _text(arrays["family"]) if "family" in arrays else FAMILY_OF_WIDTH[poses.shape[1]]
-    sex = _text(arrays["gender"]).lower() if "gender" in arrays else "neutral"
-    betas = arrays.get("betas")
-    if betas is not None and betas.ndim == 2 and len(betas) == 1:
-        betas = betas[0]
-    if sex not in SEXES:
-        raise MotionFileError(f"{path}: unknown gender {sex!r}; accepted: {', '.join(SEXES)}")
-    if family not in JOINT_NAMES:
-        raise MotionFileError(f"{path}: unknown family {family!r}; accepted: {', '.join(JOINT_NAMES)}")
-    numbers = {"poses": poses, "trans": arrays["trans"]} | ({} if betas is None else {"betas": betas})
-    for key, value in numbers.items():
-        if value.dtype.kind not in "fiu":
-            raise MotionFileError(f"{path}: {key} holds {value.dtype} instead of numbers")
-    try:
-        return Motion(
-            poses.reshape(len(poses), -1, 3),
-            arrays["trans"],
-            _frame_rate(path, arrays, fps),
-            betas=betas,
-            family=family,
-            sex=sex,
-            up=up or "z",
-            source=_text(arrays["source"]) if "source" in arrays else path.name,
-        )
-    except MotionError as problem:
-        raise MotionFileError(f"{path}: {problem}") from problem
-
-
-def _read_cmu(
-    path: Path, body: Body, skeleton: str | Path | None, fps: float | None, up: str | None
+def _read(
+    path: Path,
+    kind: str,
+    body: Body,
+    skeleton: str | Path | None,
+    fps: float | None,
+    rotation: Array | None,
+    person: str | None,
+    unit: str | None,
 ) -> Motion:
+    if kind == ".npz":
+        return read_amass(path, fps)
+    if kind in (".amc", ".bvh"):
+        if rotation is not None and not np.allclose(rotation, up_rotation("y")):
+            raise MotionFileError(f"{path}: {kind} files are y up by definition; --up does not apply")
+        if kind == ".amc":
+            return _read_cmu(path, body, skeleton, fps)
+    raise AssertionError(kind)
+
+
+def _require_options_that_apply(
+    path: Path, kind: str, skeleton: str | Path | None, person: str | None, unit: str | None
+) -> None:
+    if kind not in ACCEPTED:
+        raise MotionFileError(
+            f"{path}: unknown kind of motion file {kind!r}; accepted: {'; '.join(ACCEPTED.values())}"
+        )
+    if skeleton is not None and kind != ".amc":
+        raise MotionFileError(f"{path} is an {kind} and takes no skeleton; --skeleton belongs to an .amc")
+    if unit is not None and kind != ".bvh":
+        raise MotionFileError(f"{path} is an {kind} and takes no unit; --unit belongs to a .bvh")
+    if person is not None and kind in (".npz", ".amc", ".bvh"):
+        raise MotionFileError(f"{path} holds one person; --person belongs to the results of video methods")
+
+
+def _read_cmu(path: Path, body: Body, skeleton: str | Path | None, fps: float | None) -> Motion:
     if skeleton is None:
         raise MotionFileError(f"{path} holds joint angles only: give its skeleton with --skeleton FILE.asf")
     if fps is None:
         raise MotionFileError(f"{path} stores no frame rate: give it with --fps (CMU's clips: 120 or 60)")
-    if up == "z":
-        raise MotionFileError(f"{path}: ASF/AMC files are y up by definition; --up z does not apply")
     asf = read_asf(Path(skeleton))
     poses = bone_poses(asf, read_amc(path, asf))
     fit = fit_betas(body, recorded_lengths(asf))
     return retarget(body, fit.betas, asf, poses, float(fps), path.name)
 
 
-def _frame_rate(path: Path, arrays: dict[str, NDArray], fps: float | None) -> float:
-    stored = {key: arrays[key] for key in FPS_KEYS if key in arrays}
-    for key, value in stored.items():
-        if value.size != 1 or value.dtype.kind not in "fiu":
-            raise MotionFileError(
-                f"{path}: {key} must be one number, received shape {value.shape} {value.dtype}"
-            )
-    # 120.00004577636719 occurs in AMASS: a float32 period turned into a rate.
-    rates = {key: round(float(value.item()), 3) for key, value in stored.items()}
-    if len(set(rates.values())) > 1:
-        raise MotionFileError(f"{path} states two frame rates: {rates}")
-    if not rates and fps is None:
-        raise MotionFileError(f"{path} stores no frame rate ({' or '.join(FPS_KEYS)}): give it with --fps")
-    stated = next(iter(rates.values()), None)
-    if fps is None:
-        assert stated is not None  # checked above
-        return stated
-    if stated is not None and abs(stated - fps) > 1e-3 * fps:
-        warnings.warn(f"{path} states {stated} frames/s; {fps} was asked for and is used", stacklevel=4)
-    return float(fps)
-
-
-def _npz_arrays(path: Path, keys: set[str]) -> dict[str, NDArray]:
-    """The named arrays of an npz file; nothing is unpickled."""
-    try:
-        arrays, _ = read_npz(read_file(path, MotionFileError), keys)
-    except (MalformedFileError, UnsafeFileError) as problem:
-        raise MotionFileError(f"cannot read {path} as a motion: {problem}; accepted: {ACCEPTED}") from problem
-    return arrays
-
-
-def _text(value: NDArray) -> str:
-    """A string stored as str, bytes or a 0-d array of either."""
-    item = np.asarray(value).reshape(-1)
-    first = item[0] if len(item) else ""
-    return first.decode("latin-1") if isinstance(first, bytes) else str(first)
-
-
 def _require_plausible_units(motion: Motion, path: Path) -> None:
-    far = float(np.abs(motion.trans).max())
+    trans = motion.trans[motion.recorded]
+    far = float(np.abs(trans).max())
     if far > FARTHEST_PERSON:
         raise MotionFileError(f"{path}: the root is {far:.4g} from the origin; metres are accepted")
-    height = float(np.median(np.abs(motion.trans[:, "xyz".index(motion.up)])))
+    # A camera's axes have no height: all of the distance to it counts, which is as small in metres.
+    vertical = slice(None) if motion.up == UNKNOWN else "xyz".index(motion.up)
+    height = float(np.median(np.abs(trans[:, vertical])))
     steps = np.linalg.norm(np.diff(motion.trans, axis=0), axis=1) * motion.fps
-    speed = float(np.median(steps)) if len(steps) else 0.0
+    speed = float(np.nanmedian(steps)) if np.isfinite(steps).any() else 0.0
     if height > HIGHEST_PERSON or speed > FASTEST_PERSON:
         unit = "millimetres" if max(height / 200, speed / 300) > 1 else "centimetres"
         raise MotionFileError(
             f"{path}: the root is {height:.4g} from the floor's height and moves by {speed:.4g} a second; "
             f"this looks like {unit}, metres are accepted"
         )
-    turn = np.median(np.linalg.norm(motion.poses, axis=2), axis=0)
+    turn = np.median(np.linalg.norm(motion.poses[motion.recorded], axis=2), axis=0)
     if turn.max() > LARGEST_ROTATION:
         raise MotionFileError(
             f"{path}: joint {motion.joint_names[int(turn.argmax())]!r} is rotated by {turn.max():.4g}; "
@@ -217,9 +166,23 @@ def _require_plausible_units(motion: Motion, path: Path) -> None:
         )
 
 
+def _warn_of_repeated_frames(motion: Motion, path: Path) -> None:
+    """A recording never repeats itself to the last digit, unless frames were doubled to fill up a rate."""
+    same = (motion.poses[1:] == motion.poses[:-1]).all(axis=(1, 2)) & (
+        motion.trans[1:] == motion.trans[:-1]
+    ).all(axis=1)
+    if same.any() and not same.all():
+        warnings.warn(
+            f"{path}: {frame_ranges(np.flatnonzero(same) + 1)} of {motion.num_frames} repeat the frame "
+            "before exactly; where frames were doubled, every one of them stops and jumps the torques "
+            "(resample to the true rate, or leave them out)",
+            stacklevel=3,
+        )
+
+
 def _warn_of_lying(motion: Motion, path: Path) -> None:
     """A y-up file read as z-up shows a person who never rises from lying."""
-    spine_up = Rotation.from_rotvec(motion.poses[:, 0]).apply([0.0, 1.0, 0.0])[:, 2]
+    spine_up = Rotation.from_rotvec(motion.poses[motion.recorded, 0]).apply([0.0, 1.0, 0.0])[:, 2]
     if spine_up.max() < MOST_UPRIGHT_OF_LYING:
         warnings.warn(
             f"{path}: the person lies all the time; if the file is y up, say so with --up y", stacklevel=3

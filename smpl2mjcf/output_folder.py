@@ -58,8 +58,8 @@ def _move(scratch: Path, target: Path) -> None:
         raise OutputError(f"cannot write {target}: {problem.strerror}") from problem
 
 
-def write_whole(path: str | Path, text: str) -> Path:
-    """Write a text file beside its place and move it there, or leave what was there untouched.
+def write_whole(path: str | Path, content: str | bytes) -> Path:
+    """Write a file beside its place and move it there, or leave what was there untouched.
 
     Raises OutputError where that is not possible.
     """
@@ -68,7 +68,8 @@ def write_whole(path: str | Path, text: str) -> Path:
         raise OutputError(f"cannot write {target}: there is no folder {target.parent}")
     try:
         with output_folder(target.parent) as scratch:
-            (scratch / target.name).write_text(text, encoding="utf-8")
+            data = content.encode("utf-8") if isinstance(content, str) else content
+            (scratch / target.name).write_bytes(data)
     except OSError as problem:
         raise OutputError(f"cannot write {target}: {problem.strerror}") from problem
     return target

@@ -6,8 +6,9 @@ from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
 from smpl2mjcf import Motion, MotionError
-from smpl2mjcf.motion import betas_for_body, to_z_up
+from smpl2mjcf.motion import betas_for_body
 from smpl2mjcf.skeleton import JOINT_NAMES
+from smpl2mjcf.world_axes import to_z_up, up_rotation
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_y_up_is_turned_about_the_pelvis_not_the_origin(human):
         ({"betas": ["tall"]}, "betas must be an array of numbers"),
         ({"family": "smpl3"}, "unknown family 'smpl3'; accepted: smpl, "),
         ({"sex": "M"}, "unknown sex 'M'; accepted: neutral, female, male"),
-        ({"up": "x"}, "unknown up axis 'x'; accepted: y, z"),
+        ({"up": "x"}, "up axis 'x'; accepted: y, z, unknown"),
         ({"betas": np.zeros((2, 10))}, r"betas must be one row.*\(2, 10\)"),
     ],
 )
@@ -96,7 +97,12 @@ def test_qpos_of_a_wrong_width_is_refused(human):
 
 
 @pytest.mark.parametrize(
-    ("value", "message"), [(0.0, "not of unit length in frames 0-4"), (np.nan, "NaN .* frames 0-4 of 5")]
+    ("value", "message"),
+    [
+        (0.0, "not of unit length in frames 0-4"),
+        (np.inf, "infinite .* frames 0-4 of 5"),
+        (np.nan, "none of the 5 frames was recorded"),
+    ],
 )
 def test_qpos_that_is_no_pose_is_refused(human, value, message):
     with pytest.raises(MotionError, match=message):
@@ -143,3 +149,75 @@ def test_fewer_betas_are_filled_up(default_body):
 def test_every_family_has_its_joints():
     assert [len(JOINT_NAMES[f]) for f in ("smpl", "smpl2mjcf", "smplh", "smplx")] == [24, 24, 52, 55]
     assert all(names[:22] == JOINT_NAMES["smpl"][:22] for names in JOINT_NAMES.values())
+
+
+def test_a_nan_inside_a_pose_is_no_gap(human):
+    qpos = np.tile(human.model.qpos0, (5, 1))
+    qpos[2, 40] = np.nan
+    with pytest.raises(MotionError, match="NaN or infinite values in frame 2 of 5 of qpos"):
+        smpl2mjcf.qpos_to_motion(human, qpos, 30.0)
+
+
+def test_gaps_go_to_qpos_and_back(human):
+    recorded = np.array([True, False, False, True, True])
+    motion = still(5, recorded=recorded)
+    assert np.isnan(motion.poses[1:3]).all()
+    qpos = smpl2mjcf.motion_to_qpos(human, motion)
+    np.testing.assert_array_equal(np.isnan(qpos).all(axis=1), ~recorded)
+    assert np.isfinite(qpos[recorded]).all()
+    np.testing.assert_array_equal(smpl2mjcf.qpos_to_motion(human, qpos, 30.0).recorded, recorded)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "message"),
+    [
+        (np.zeros(8, dtype=bool), "none of the 8 frames was recorded"),
+        (np.ones(7, dtype=bool), r"recorded must be \(8,\) bool"),
+        (np.ones(8), r"recorded must be \(8,\) bool .*float64"),
+    ],
+)
+def test_masks_that_fit_no_motion_are_refused(recorded, message):
+    with pytest.raises(MotionError, match=message):
+        still(8, recorded=recorded)
+
+
+# --- which way is up ---
+
+
+@pytest.mark.parametrize(
+    "up", ["x", "y", "z", "-x", "-y", "-z", [0.1, -0.9, 0.3], (0, 0, -2.0), [1e-9, 0, -1]]
+)
+def test_what_points_up_in_the_file_points_up(up):
+    R = up_rotation(up)
+    np.testing.assert_allclose(R @ R.T, np.eye(3), atol=1e-12)
+    assert np.linalg.det(R) == pytest.approx(1)
+    vector = up
+    if isinstance(up, str):
+        vector = np.eye(3)["xyz".index(up[-1])] * (-1 if up[0] == "-" else 1)
+    vector = np.asarray(vector, dtype=float)
+    np.testing.assert_allclose(R @ vector / np.linalg.norm(vector), [0, 0, 1], atol=1e-8)
+
+
+def test_a_level_camera_s_axes_become_forward_left_up():
+    """Camera: x right, y down, z forward. Turned about x alone, what was forward stays level."""
+    R = up_rotation("-y")
+    np.testing.assert_allclose(R @ [1, 0, 0], [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(R @ [0, 0, 1], [0, 1, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "up",
+    ["w", "up", "", "-", [0, 0, 0], [1, 2], np.nan * np.ones(3), 2 * np.eye(3), np.diag([1, 1, -1.0]), None],
+)
+def test_what_is_no_vertical_is_refused(up):
+    with pytest.raises(MotionError, match="up"):
+        up_rotation(up)
+
+
+def test_a_camera_s_motion_is_refused_until_gravity_is_given(human):
+    motion = still(up="unknown")
+    with pytest.raises(MotionError, match="gravity is not known; say which way is up"):
+        smpl2mjcf.motion_to_qpos(human, motion)
+    upright = to_z_up(motion, human.joint_positions[0], up="-y")
+    assert upright.up == "z"
+    smpl2mjcf.motion_to_qpos(human, upright)

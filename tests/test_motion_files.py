@@ -182,7 +182,13 @@ def test_unknown_kinds_and_missing_files(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"up": "x"}, "up axis 'x'"), ({"fps": -1.0}, "--fps"), ({"skeleton": "a.asf"}, "takes no skeleton")],
+    [
+        ({"up": "w"}, "up axis 'w'"),
+        ({"person": "1"}, "holds one person"),
+        ({"unit": "cm"}, "takes no unit"),
+        ({"fps": -1.0}, "--fps"),
+        ({"skeleton": "a.asf"}, "takes no skeleton"),
+    ],
 )
 def test_bad_options_are_named(write, options, message):
     with pytest.raises(MotionFileError, match=message):
