@@ -13,7 +13,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dynamics import InverseDynamics, Trajectory, inverse_dynamics, trajectory
-from smpl2mjcf import Body, Humanoid, Motion, betas_for_body, build_humanoid, motion_to_qpos
+from smpl2mjcf import (
+    Body,
+    Flight,
+    Floor,
+    Humanoid,
+    Motion,
+    betas_for_body,
+    build_humanoid,
+    find_floor,
+    flights,
+    motion_to_qpos,
+    warn_of_implausible_rate,
+)
 
 from .stance import lacks_ground_force, standing_feet
 
@@ -29,6 +41,8 @@ class Study:
     motion: Motion
     trajectory: Trajectory
     result: InverseDynamics
+    floor: Floor
+    flights: list[Flight]
     standing: NDArray[np.bool_]  # (T, 2) left, right foot on the ground
     lacks_ground_force: NDArray[np.bool_]  # (T, nv) torques that omit a ground force
     cutoff: float | None  # Hz
@@ -70,11 +84,15 @@ def torque_study(
         )
     humanoid = build_humanoid(body, betas, mass, sex)
     model = humanoid.model
-    path = trajectory(model, motion_to_qpos(humanoid, motion), fps=motion.fps, cutoff=cutoff)
+    qpos = motion_to_qpos(humanoid, motion)
+    path = trajectory(model, qpos, fps=motion.fps, cutoff=cutoff)
+    floor = find_floor(model, qpos, motion.fps)
+    flown = flights(model, qpos, motion.fps, floor)
+    warn_of_implausible_rate(model, flown, motion.fps)
     result = inverse_dynamics(model, path)
-    standing = standing_feet(model, path)
+    standing = standing_feet(model, path, floor)
     lacking = lacks_ground_force(model, standing, _vertical_residual_bw(humanoid, result))
-    return Study(humanoid, motion, path, result, standing, lacking, cutoff)
+    return Study(humanoid, motion, path, result, floor, flown, standing, lacking, cutoff)
 
 
 def _vertical_residual_bw(humanoid: Humanoid, result: InverseDynamics) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from smpl2mjcf.verbs import (
     add_out_option,
     betas_from,
     body_from,
+    motion_from,
     progress,
 )
 
@@ -43,7 +45,9 @@ class Torques:
     def add_arguments(parser: argparse.ArgumentParser) -> None:
         """The motion, how to read it, the body and the filter."""
         parser.add_argument(
-            "motion", metavar="MOTION", help="AMASS-layout .npz, or .amc with --skeleton and --fps"
+            "motion",
+            metavar="MOTION",
+            help="AMASS-layout .npz, .amc, .bvh, or what WHAM, GVHMR, TRAM, PHALP or PromptHMR wrote",
         )
         add_motion_options(parser)
         add_body_options(parser)
@@ -81,6 +85,8 @@ class Demo:
             skeleton=None,
             fps=None,
             up=None,
+            person=None,
+            unit=None,
             cutoff="6",
             out=args.out,
         )
@@ -131,7 +137,6 @@ def _write_study(
     examine: looks at the study before anything is written; what it returns goes to run.json.
     """
     from dynamics.compile_cache import use_compile_cache
-    from smpl2mjcf import load_motion
     from smpl2mjcf.output_folder import output_folder
     from smpl2mjcf.run_record import write_run_record
 
@@ -145,7 +150,7 @@ def _write_study(
         body = body_from(args)
         betas = betas_from(args, body)
         cutoff = _cutoff_from(args)
-        motion = load_motion(motion_path, body=body, skeleton=args.skeleton, fps=args.fps, up=args.up)
+        motion = motion_from(args, motion_path, body)
         progress(
             f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques"
         )
@@ -158,8 +163,16 @@ def _write_study(
             verb,
             args,
             study.humanoid,
-            inputs={"motion": str(motion_path), "frames": motion.num_frames, "fps": motion.fps},
+            inputs={
+                "motion": str(motion_path),
+                "source": motion.source,
+                "frames": motion.num_frames,
+                "recorded_frames": int(motion.recorded.sum()),
+                "fps": motion.fps,
+            },
             cutoff_hz=cutoff,
+            floor=asdict(study.floor),
+            flights=[asdict(flight) for flight in study.flights],
             warnings=[*(str(warning.message) for warning in caught), NO_GROUND_FORCE],
             **found,
         )
@@ -205,6 +218,10 @@ def _print_summary(study: Study, out: Path) -> None:
     print(
         f"{study.humanoid.mass:.2f} kg, {study.motion.num_frames} frames, {study.trajectory.time[-1]:.2f} s"
     )
+    missing = int((~study.motion.recorded).sum())
+    if missing:
+        print(f"{missing} frames were not recorded: bridged, and with their neighbours not valid")
+    print(study.floor)
     print(f"vertical root residual: mean {residual.mean():.3f} body weight over the valid frames")
     print("no ground forces yet: torques of a standing leg lack their ground force (flagged in the results)")
     print("written: " + ", ".join(str(out / name) for name in sorted(FILES)))

@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from . import lowpass, so3
+from . import gaps, lowpass, so3
 from .errors import StateError, TrajectoryError
 from .states import as_float64, check_values
 from .topology import Topology
@@ -35,7 +35,7 @@ class Trajectory:
         qvel: (T, nv) m/s and rad/s; free joint [linear in world axes; angular in body axes], ball joint in
             the child body's axes.
         qacc: (T, nv) m/s2 and rad/s2, the time derivative of qvel.
-        valid: (T,) bool, False where the ends are extrapolated (see `trajectory`).
+        valid: (T,) bool, False where the ends are extrapolated or a gap is bridged (see `trajectory`).
     """
 
     time: Array
@@ -72,9 +72,13 @@ def trajectory(model: mujoco.MjModel, qpos: Any, fps: float, cutoff: float | Non
     on samples that were never recorded. Position and velocity have shorter weights, so the rule covers
     them. At 6 Hz it leaves out .17 s at either end at 30 frames a second and .13 s at 120.
 
+    Gaps: rows of qpos that are NaN throughout were not recorded. They are bridged (`gaps.bridge`), which
+    the filter needs, and neither they nor the frames whose weights reach them are valid, by the same rule.
+
     Args:
         model: what the motion belongs to; it is only read.
-        qpos: (T, nq) m, rad and quaternions wxyz (length 1 within 1e-3, then normalised).
+        qpos: (T, nq) m, rad and quaternions wxyz (length 1 within 1e-3, then normalised); NaN in the rows
+            of frames that were not recorded.
         fps: frames a second, Hz; the samples are equally spaced.
         cutoff: effective -3 dB frequency, Hz, below fps / 2; None for no filter.
 
@@ -85,15 +89,15 @@ def trajectory(model: mujoco.MjModel, qpos: Any, fps: float, cutoff: float | Non
         ModelError: as `Tree.from_mjmodel`.
         StateError: for a wrong shape (both shown), NaN (names frames and joint) or quaternions far from
             unit length.
-        TrajectoryError: for a frame rate or cutoff out of range, or a clip so short that no frame of it
-            would be valid (states how many frames it needs).
+        TrajectoryError: for a frame rate or cutoff out of range, or a clip so short or so full of gaps that
+            no frame of it would be valid (states how many frames it needs).
 
     Source: Winter (2009), "Biomechanics and motor control of human movement", section 3.4.4,
     doi:10.1002/9780470549148, for the filter; Solà (2017), arXiv:1711.02508, equation 201, for
     `omega = 2 q* q'`.
     """
     topology = Topology.from_mjmodel(model)
-    samples = _check(topology, qpos, fps)
+    samples, missing = _check(topology, qpos, fps)
     lost = _lost_share(fps, cutoff)
     needed = _frames_needed(lost)
     if len(samples) < needed:
@@ -101,26 +105,37 @@ def trajectory(model: mujoco.MjModel, qpos: Any, fps: float, cutoff: float | Non
             f"the clip has {len(samples)} frames; a cutoff of {cutoff} Hz at {fps:g} frames a second needs "
             f"at least {needed} for one frame that is not extrapolated"
         )
-    samples = _continuous(topology, samples)
-    if cutoff is not None:
-        samples = _smooth(topology, samples, lowpass.design(cutoff, fps))
-    qvel, qacc = _differentiate(topology, samples, fps)
     from_start = np.arange(len(samples))
     # Beyond the length of the weights nothing is lost.
     share = np.append(lost, 0.0)
     from_start = np.minimum(from_start, len(lost))
-    valid = share[from_start] + share[from_start[::-1]] <= _EXTRAPOLATED_SHARE
+    beyond = share[from_start] + share[from_start[::-1]] + gaps.missing_share(missing, lost)
+    valid = beyond <= _EXTRAPOLATED_SHARE
+    if not valid.any():
+        raise TrajectoryError(
+            f"{int(missing.sum())} of {len(samples)} frames were not recorded; at a cutoff of {cutoff} Hz no "
+            f"frame is far enough from a gap (an unbroken run of {needed} frames has one)"
+        )
+    samples = _continuous(topology, samples, missing)
+    if cutoff is not None:
+        samples = _smooth(topology, samples, lowpass.design(cutoff, fps))
+    qvel, qacc = _differentiate(topology, samples, fps)
     return Trajectory(np.arange(len(samples)) / fps, samples, qvel, qacc, valid)
 
 
-def _check(topology: Topology, qpos: Any, fps: float) -> np.ndarray:
+def _check(topology: Topology, qpos: Any, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """The samples (T, nq), and (T,) which of them were not recorded."""
     samples = as_float64("qpos", qpos)
     if samples.ndim != 2 or samples.shape[1] != topology.nq:
         raise StateError(f"qpos has shape {samples.shape}; this model needs (T, {topology.nq})")
-    check_values(topology, "qpos", samples)
+    missing = gaps.missing_frames(samples)
+    if len(missing) and missing.all():
+        raise StateError(f"none of the {len(missing)} frames was recorded: every row of qpos is NaN")
+    # Checked with a recorded row in their place, so that the frames of a message are the caller's.
+    check_values(topology, "qpos", np.where(missing[:, None], samples[np.argmin(missing)], samples))
     if not (isinstance(fps, int | float | np.number) and math.isfinite(fps) and fps > 0):
         raise TrajectoryError(f"fps is {fps!r}; accepted: a finite number of frames a second above 0")
-    return samples
+    return samples, missing
 
 
 def _quaternions(topology: Topology, samples: np.ndarray) -> list[np.ndarray]:
@@ -128,13 +143,19 @@ def _quaternions(topology: Topology, samples: np.ndarray) -> list[np.ndarray]:
     return [samples[:, address : address + 4] for address in topology.quaternion_addresses]
 
 
-def _continuous(topology: Topology, samples: np.ndarray) -> np.ndarray:
-    """The samples with unit quaternions, each on the same side of the sphere as the one before it."""
+def _continuous(topology: Topology, samples: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """The samples with gaps bridged, and unit quaternions on the same side of the sphere as the last."""
     samples = samples.copy()
-    for q in _quaternions(topology, samples):
+    recorded = samples[~missing]
+    for q in _quaternions(topology, recorded):
         flips = np.where((q[1:] * q[:-1]).sum(axis=-1) < 0, -1, 1)
         q *= np.cumprod(np.append(1, flips))[:, None]
         q[:] = so3.normalize(q)
+    samples[~missing] = recorded
+    if missing.any():
+        samples = gaps.bridge(samples, missing)
+        for q in _quaternions(topology, samples):
+            q[:] = so3.normalize(q)
     return samples
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         OutputError,
         UnsafeFileError,
     )
+    from .floor import Flight, Floor, find_floor, flights, warn_of_implausible_rate
     from .humanoid import Humanoid, build_humanoid
     from .inertia import Inertia
     from .motion import Motion, betas_for_body
@@ -45,6 +46,11 @@ _HOME = {
     "MotionFileError": "errors",
     "OutputError": "errors",
     "UnsafeFileError": "errors",
+    "Flight": "floor",
+    "Floor": "floor",
+    "find_floor": "floor",
+    "flights": "floor",
+    "warn_of_implausible_rate": "floor",
     "Humanoid": "humanoid",
     "build_humanoid": "humanoid",
     "Inertia": "inertia",
@@ -69,6 +75,8 @@ __all__ = [
     "BodyError",
     "BodyFileError",
     "Error",
+    "Flight",
+    "Floor",
     "Humanoid",
     "HumanoidError",
     "Inertia",
@@ -81,6 +89,8 @@ __all__ = [
     "build_humanoid",
     "concatenate",
     "default_body",
+    "find_floor",
+    "flights",
     "joint_positions",
     "load_body",
     "load_motion",
@@ -95,6 +105,7 @@ __all__ = [
     "trim",
     "turned",
     "up_rotation",
+    "warn_of_implausible_rate",
 ]
 
 

@@ -12,11 +12,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import BodyError
+from .errors import BodyError, MotionFileError
 from .skeleton import SEXES
 
 if TYPE_CHECKING:
     from .body import Array, Body
+    from .motion import Motion
+
+UNITS = ("m", "cm", "mm", "inch", "cmu")
 
 
 class Build:
@@ -61,10 +64,33 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_motion_options(parser: argparse.ArgumentParser) -> None:
-    """--skeleton, --fps, --up."""
+    """--skeleton, --fps, --up, --person, --unit."""
     parser.add_argument("--skeleton", metavar="FILE", help="the .asf skeleton of an .amc motion")
     parser.add_argument("--fps", type=float, metavar="HZ", help="frame rate, where the file stores none")
-    parser.add_argument("--up", choices=("y", "z"), help="the file's vertical axis (default: its format's)")
+    parser.add_argument(
+        "--up",
+        metavar="AXIS",
+        help="what points up in the file's axes (default: as its format defines it): y, z, =-y for a level "
+        "camera whose y axis points down, three numbers as 0,-0.98,0.2, or the nine of a rotation to z up",
+    )
+    parser.add_argument("--person", metavar="ID", help="who, of a result file with several people")
+    parser.add_argument("--unit", choices=UNITS, help="length unit of a .bvh, which stores none")
+
+
+def motion_from(args: argparse.Namespace, path: str | Path, body: Body) -> Motion:
+    """The motion of a file, read as the options say."""
+    from .motion_files import load_motion
+
+    up: str | list[float] | list[list[float]] | None = args.up
+    if args.up is not None and "," in args.up:
+        try:
+            numbers = [float(word) for word in args.up.split(",")]
+        except ValueError as problem:
+            raise MotionFileError(f"--up takes an axis or numbers, received {args.up!r}") from problem
+        up = [numbers[i : i + 3] for i in (0, 3, 6)] if len(numbers) == 9 else numbers
+    return load_motion(
+        path, body, skeleton=args.skeleton, fps=args.fps, up=up, person=args.person, unit=args.unit
+    )
 
 
 def add_out_option(parser: argparse.ArgumentParser, default: str) -> None:

@@ -1,0 +1,159 @@
+"""Where a clip's floor is, and whether its frame rate can be true: both from the humanoid's own motion."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+SIDES = ("left", "right")
+
+PLANTED = 0.2
+"""m/s, below which the lowest point of a foot tells where the floor is."""
+
+AIRBORNE = 0.04
+"""m above the floor that every point of both soles must be for a flight phase. Soles are flat boxes."""
+
+SHORTEST_FLIGHT = 5
+"""Frames; fewer do not tell a curvature."""
+
+LEAST_SAGITTA, LARGEST_MISFIT = 0.004, 0.15
+"""m that a flight's arc rises over its chord, and the share of it by which it may miss a parabola (RMS): who
+sits on a high chair or swings from a bar has both feet in the air and does not fall."""
+
+RATE_TOLERANCE = 1.19
+"""Factor by which the rate that free fall implies may differ from the stated one. Rates are mistaken
+for each other by factors of 1.2 (25 and 30) to 4; marker noise shifts a nine-frame flight's by up to 1.17."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The floor of a clip, level."""
+
+    height: float  # m, world z
+    spread: float  # m, median distance of the resting soles from it
+    resting_frames: int  # on which it rests; 0: no foot ever rested, it is the lowest point of any sole
+
+    def __str__(self) -> str:
+        rests = f"soles at rest in {self.resting_frames} frames, median distance {100 * self.spread:.1f} cm"
+        return f"floor at z = {self.height:.3f} m ({rests if self.resting_frames else 'lowest sole'})"
+
+
+@dataclass(frozen=True)
+class Flight:
+    """A stretch of frames in which nothing touches the floor."""
+
+    start: int  # first and last frame
+    end: int
+    acceleration: float  # m/s2, of the centre of mass along z, of the parabola that fits the flight best
+
+
+def find_floor(model: mujoco.MjModel, qpos: ArrayLike, fps: float) -> Floor:
+    """The height of a clip's floor: the median over a resting foot's lowest points.
+
+    A foot rests in a frame if the lowest point of its sole moves slower than PLANTED. The median, since each
+    recording has its own floor, which a kick or a jump reaches below for some frames. Where no foot ever
+    rests (sliding, swimming, a clip of two frames), the lowest point of any sole.
+
+    model: a humanoid of ours, whose feet are box geoms named after their joints. qpos: (T, nq), NaN where
+    not recorded.
+    """
+    soles = np.stack([sole_points(model, qpos, side) for side in SIDES], axis=1)  # (T, 2, P, 3)
+    lowest_height, resting = _lowest(soles, fps)
+    if not resting.any():
+        return Floor(float(np.nanmin(lowest_height)), 0.0, 0)
+    heights = lowest_height[resting]
+    floor = float(np.median(heights))
+    spread = float(np.median(np.abs(heights - floor)))
+    return Floor(floor, spread, int(resting.any(axis=1).sum()))
+
+
+def flights(model: mujoco.MjModel, qpos: ArrayLike, fps: float, floor: Floor) -> list[Flight]:
+    """The flight phases of a clip: both soles AIRBORNE above the floor while the centre of mass draws an arc.
+
+    model, qpos: as for find_floor.
+    """
+    soles = np.concatenate([sole_points(model, qpos, side) for side in SIDES], axis=1)
+    with np.errstate(invalid="ignore"):  # a gap is no flight
+        aloft = soles[..., 2].min(axis=1) > floor.height + AIRBORNE
+    found = []
+    for run in np.split(np.arange(len(aloft)), np.flatnonzero(np.diff(aloft)) + 1):
+        if not aloft[run[0]] or len(run) < SHORTEST_FLIGHT:
+            continue
+        height = _com_heights(model, np.asarray(qpos)[run])
+        t = (np.arange(len(run)) - (len(run) - 1) / 2) / fps
+        parabola = np.polyfit(t, height, 2)
+        misfit = float(np.sqrt(np.mean((np.polyval(parabola, t) - height) ** 2)))
+        sagitta = -parabola[0] * t[-1] ** 2
+        if sagitta > LEAST_SAGITTA and misfit < LARGEST_MISFIT * sagitta:
+            found.append(Flight(int(run[0]), int(run[-1]), float(2 * parabola[0])))
+    return found
+
+
+def warn_of_implausible_rate(model: mujoco.MjModel, found: list[Flight], fps: float) -> float | None:
+    """The frame rate that free fall implies, Hz, or None where nobody flies; one warning where it differs.
+
+    The centre of mass falls at g whatever the body does; a wrong rate scales its acceleration by the square.
+    """
+    if not found:
+        return None
+    g = float(np.linalg.norm(model.opt.gravity))
+    fall = float(np.median([-flight.acceleration for flight in found]))
+    implied = fps * np.sqrt(g / fall)
+    if not 1 / RATE_TOLERANCE < implied / fps < RATE_TOLERANCE:
+        number = f"{len(found)} flight phase" + "s" * (len(found) > 1)
+        warnings.warn(
+            f"in {number} the centre of mass falls at {fall:.3g} m/s2 instead of {g:.3g}: "
+            f"the frame rate of {fps:g} Hz, or the unit of length, is not the recording's "
+            f"(at {implied:.0f} Hz it would fall at {g:.3g})",
+            stacklevel=2,
+        )
+    return float(implied)
+
+
+def sole_points(model: mujoco.MjModel, qpos: ArrayLike, side: str) -> Array:
+    """(T, 8, 3) m, world: lower corners of the boxes of a side's foot and toes; NaN in a gap."""
+    positions = np.asarray(qpos, dtype=np.float64)
+    data = mujoco.MjData(model)
+    corners = []
+    for part in ("ankle", "foot"):
+        geom = model.geom(f"{side}_{part}").id
+        half, centre = model.geom_size[geom], model.geom_pos[geom]
+        signs = np.array([[x, -1.0, z] for x in (-1.0, 1.0) for z in (-1.0, 1.0)])
+        corners.append((model.geom_bodyid[geom], centre + signs * half))
+    points = np.full((len(positions), 8, 3), np.nan)
+    for frame in np.flatnonzero(np.isfinite(positions).all(axis=1)):
+        data.qpos[:] = positions[frame]
+        mujoco.mj_kinematics(model, data)
+        points[frame] = np.concatenate(
+            [data.xpos[body] + local @ data.xmat[body].reshape(3, 3).T for body, local in corners]
+        )
+    return points
+
+
+def _lowest(soles: Array, fps: float) -> tuple[Array, NDArray[np.bool_]]:
+    """(T, 2) height of each sole's (T, 2, P, 3) lowest point, and whether that point rests."""
+    height = soles[..., 2]
+    lowest = np.where(np.isnan(height), np.inf, height).argmin(axis=2)[..., None]
+    lowest_height = np.take_along_axis(height, lowest, axis=2)[..., 0]
+    if len(soles) < 2:
+        return lowest_height, np.zeros(lowest_height.shape, dtype=bool)
+    speed = np.linalg.norm(np.gradient(soles, 1 / fps, axis=0), axis=-1)
+    with np.errstate(invalid="ignore"):  # beside a gap nothing is known of the speed
+        resting = np.take_along_axis(speed, lowest, axis=2)[..., 0] < PLANTED
+    return lowest_height, resting
+
+
+def _com_heights(model: mujoco.MjModel, qpos: Array) -> Array:
+    data, heights = mujoco.MjData(model), np.empty(len(qpos))
+    for frame, positions in enumerate(qpos):
+        data.qpos[:] = positions
+        mujoco.mj_kinematics(model, data)
+        mujoco.mj_comPos(model, data)
+        heights[frame] = data.subtree_com[0, 2]
+    return heights
