@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import Error as DynamicsError
 from smpl2mjcf.verbs import (
+    MOTION_HELP,
     add_body_options,
     add_motion_options,
     add_out_option,
     betas_from,
     body_from,
     motion_from,
+    motion_record,
     progress,
+    require_other_names,
 )
 
 from .errors import Error
@@ -47,7 +48,7 @@ class Torques:
         parser.add_argument(
             "motion",
             metavar="MOTION",
-            help="AMASS-layout .npz, .amc, .bvh, or what WHAM, GVHMR, TRAM, PHALP or PromptHMR wrote",
+            help=MOTION_HELP,
         )
         add_motion_options(parser)
         add_body_options(parser)
@@ -138,14 +139,14 @@ def _write_study(
     """
     from dynamics.compile_cache import use_compile_cache
     from smpl2mjcf.output_folder import output_folder
-    from smpl2mjcf.run_record import write_run_record
+    from smpl2mjcf.run_record import shown_warnings, write_run_record
 
     from .study import torque_study
     from .study_files import NO_GROUND_FORCE, save_study
 
-    _require_other_names(motion_path, Path(args.out))
+    require_other_names(motion_path, Path(args.out), FILES)
     use_compile_cache()
-    with output_folder(args.out) as folder, _shown_warnings() as caught:
+    with output_folder(args.out) as folder, shown_warnings(progress) as caught:
         progress(f"reading {motion_path}")
         body = body_from(args)
         betas = betas_from(args, body)
@@ -163,13 +164,7 @@ def _write_study(
             verb,
             args,
             study.humanoid,
-            inputs={
-                "motion": str(motion_path),
-                "source": motion.source,
-                "frames": motion.num_frames,
-                "recorded_frames": int(motion.recorded.sum()),
-                "fps": motion.fps,
-            },
+            inputs=motion_record(motion, motion_path),
             cutoff_hz=cutoff,
             floor=asdict(study.floor),
             flights=[asdict(flight) for flight in study.flights],
@@ -178,27 +173,6 @@ def _write_study(
         )
     _print_summary(study, Path(args.out))
     return found
-
-
-def _require_other_names(motion_path: str | Path, out: Path) -> None:
-    """Raise Error where a result would overwrite the motion it is computed from."""
-    for name in FILES:
-        if (out / name).resolve() == Path(motion_path).resolve():
-            raise Error(
-                f"{motion_path} would be overwritten by the results; choose another folder with --out"
-            )
-
-
-@contextmanager
-def _shown_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Collect warnings for run.json, and show each as one line at the end, however the block ends."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        try:
-            yield caught
-        finally:
-            for warning in caught:
-                progress(f"warning: {warning.message}")
 
 
 def _cutoff_from(args: argparse.Namespace) -> float | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,19 +18,22 @@ PACKAGES = ("smpl2mjcf", "mujoco", "mujoco-mjx", "jax", "numpy", "scipy")
 
 
 def write_run_record(
-    path: Path, verb: str, args: argparse.Namespace, humanoid: Humanoid, **more: Any
+    path: Path, verb: str, args: argparse.Namespace, humanoid: Humanoid | None = None, **more: Any
 ) -> None:
     """Write run.json; `more` adds entries of the verb's own (inputs, warnings, results)."""
-    record = {
+    record: dict[str, Any] = {
         "verb": verb,
         "options": {key: value for key, value in vars(args).items() if not callable(value) and key != "verb"},
         "versions": package_versions(),
-        "body": {
+    }
+    if humanoid is not None:
+        record["body"] = {
             "family": humanoid.body.family,
             "sex": humanoid.sex,
             "betas": humanoid.betas.tolist(),
             "mass_kg": humanoid.mass,
-        },
+        }
+    record |= {
         "units": {"length": "m", "mass": "kg", "time": "s", "angle": "rad", "force": "N", "torque": "N m"},
         "frames": {
             "world": "z up, right-handed",
@@ -39,6 +45,18 @@ def write_run_record(
         **more,
     }
     path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+@contextmanager
+def shown_warnings(show: Callable[[str], None]) -> Iterator[list[warnings.WarningMessage]]:
+    """Collect warnings for run.json, and show each as one line at the end, however the block ends."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield caught
+        finally:
+            for warning in caught:
+                show(f"warning: {warning.message}")
 
 
 def package_versions() -> dict[str, str]:

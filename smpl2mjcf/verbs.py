@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import BodyError, MotionFileError
+from .errors import BodyError, MotionFileError, OutputError
 from .skeleton import SEXES
 
 if TYPE_CHECKING:
     from .body import Array, Body
+    from .floor import Floor
     from .motion import Motion
+
+MOTION_HELP = "AMASS-layout .npz, .amc, .bvh, or what WHAM, GVHMR, TRAM, PHALP or PromptHMR wrote"
 
 UNITS = ("m", "cm", "mm", "inch", "cmu")
 
@@ -47,6 +52,76 @@ class Build:
             write_run_record(folder / "run.json", "build", args, humanoid)
         print(f"{Path(args.out) / 'humanoid.xml'}: {humanoid.mass:.2f} kg, {humanoid.model.nbody - 1} bodies")
         return 0
+
+
+class Convert:
+    """`smpl2mjcf convert MOTION`: any motion as an AMASS-layout file, cut and resampled."""
+
+    help = "write a motion in AMASS' layout: z up, resampled, trimmed, mirrored"
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """The motion, how to read it, what to do with it."""
+        parser.add_argument("motion", metavar="MOTION", help=MOTION_HELP)
+        add_motion_options(parser)
+        parser.add_argument("--body", metavar="FILE", help="body it is played on (default: our own body)")
+        parser.add_argument("--start", type=float, metavar="S", default=0.0, help="first second kept")
+        parser.add_argument("--end", type=float, metavar="S", help="last second kept")
+        parser.add_argument("--resample", type=float, metavar="HZ", help="another frame rate, not filtered")
+        parser.add_argument("--mirror", action="store_true", help="exchange left and right")
+        parser.add_argument(
+            "--to-floor", action="store_true", help="move the clip so that its floor is z = 0"
+        )
+        add_out_option(parser, "out/convert")
+
+    @staticmethod
+    def run(args: argparse.Namespace) -> int:
+        """Write motion.npz and run.json."""
+        from .amass_files import save_motion
+        from .body_files import default_body, load_body
+        from .motion_edit import mirror, resample, trim
+        from .output_folder import output_folder
+        from .run_record import shown_warnings, write_run_record
+
+        require_other_names(args.motion, Path(args.out), ("motion.npz", "run.json"))
+        with output_folder(args.out) as folder, shown_warnings(progress) as caught:
+            body = default_body() if args.body is None else load_body(args.body)
+            recording = motion_from(args, args.motion, body)
+            motion = trim(recording, args.start, args.end)
+            if args.resample is not None:
+                motion = resample(motion, args.resample)
+            if args.mirror:
+                motion = mirror(motion)
+            floor = _floor_of(motion, body)
+            if args.to_floor:
+                motion = replace(motion, trans=motion.trans - [0.0, 0.0, floor.height])
+            save_motion(motion, folder / "motion.npz")
+            write_run_record(
+                folder / "run.json",
+                "convert",
+                args,
+                inputs=motion_record(recording, args.motion),
+                floor={**asdict(floor), "moved_to_zero": args.to_floor},
+                warnings=[str(warning.message) for warning in caught],
+            )
+        where = Path(args.out) / "motion.npz"
+        print(f"{where}: {motion.num_frames} frames at {motion.fps:g} Hz, family {motion.family}")
+        print(f"{floor}{', moved to z = 0' if args.to_floor else ''}")
+        return 0
+
+
+def _floor_of(motion: Motion, body: Body) -> Floor:
+    import warnings
+
+    from .floor import find_floor
+    from .humanoid import build_humanoid
+    from .motion import betas_for_body
+    from .qpos import motion_to_qpos
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the file keeps its betas, whatever they mean to the body
+        humanoid = build_humanoid(body, betas_for_body(motion, body))
+    return find_floor(humanoid.model, motion_to_qpos(humanoid, motion), motion.fps)
 
 
 def add_body_options(parser: argparse.ArgumentParser) -> None:
@@ -130,6 +205,27 @@ def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
             f"--betas takes numbers or one .npz file, received {' '.join(args.betas)!r}"
         ) from problem
     return complete_betas(body, numbers)
+
+
+def require_other_names(motion_path: str | Path, out: Path, files: Sequence[str]) -> None:
+    """Raise OutputError where a result would overwrite the motion it is computed from."""
+    for name in files:
+        if (out / name).resolve() == Path(motion_path).resolve():
+            raise OutputError(
+                f"{motion_path} would be overwritten by the results; choose another folder with --out"
+            )
+
+
+def motion_record(motion: Motion, path: str | Path) -> dict[str, object]:
+    """What run.json says of a motion."""
+    return {
+        "motion": str(path),
+        "source": motion.source,
+        "family": motion.family,
+        "frames": motion.num_frames,
+        "recorded_frames": int(motion.recorded.sum()),
+        "fps": motion.fps,
+    }
 
 
 def progress(message: str) -> None:
