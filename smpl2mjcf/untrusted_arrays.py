@@ -54,7 +54,9 @@ def quoted(name: object) -> str:
     return text if len(text) <= 80 else text[:76] + "...'"
 
 
-def array_from_bytes(raw: bytes, dtype: str, shape: Sequence[int], fortran_order: bool) -> AnyArray:
+def array_from_bytes(
+    raw: bytes | memoryview, dtype: str, shape: Sequence[int], fortran_order: bool
+) -> AnyArray:
     """The array that raw bytes hold, not copied and so read-only.
 
     Raises UnsafeFileError for Python objects, MalformedFileError for a structured or otherwise unknown
@@ -140,4 +142,6 @@ def _npy_array(data: bytes) -> AnyArray:
     if not all(_EXTENT.fullmatch(extent) for extent in extents):
         raise MalformedFileError("an array whose .npy header is damaged")
     shape = [int(extent.rstrip("L")) for extent in extents]
-    return array_from_bytes(data[end:], fields["descr"][1:-1], shape, fields["fortran_order"] == "True")
+    return array_from_bytes(
+        memoryview(data)[end:], fields["descr"][1:-1], shape, fields["fortran_order"] == "True"
+    )
