@@ -22,6 +22,7 @@ from .bone_fit import fit_betas
 from .errors import MotionError, MotionFileError
 from .frame_ranges import frame_ranges
 from .motion import UNKNOWN, Motion, betas_for_body
+from .result_files import RESULT_SUFFIXES, read_result
 from .retarget import recorded_lengths, retarget
 from .world_axes import to_z_up, up_rotation
 
@@ -29,14 +30,10 @@ __all__ = ["load_motion", "read_betas"]
 
 Array = NDArray[np.float64]
 
-ACCEPTED = {
-    ".npz": "AMASS-layout .npz",
-    ".amc": ".amc with its .asf skeleton",
-    ".bvh": ".bvh with --unit",
-    ".pkl": "WHAM, PHALP/4DHumans or PromptHMR results .pkl",
-    ".pt": "GVHMR hmr4d_results.pt",
-    ".npy": "TRAM hps_track_*.npy",
-}
+ACCEPTED = (
+    "AMASS-layout .npz; .amc with its .asf skeleton; .bvh; results of WHAM, PHALP/4DHumans or PromptHMR "
+    "(.pkl), GVHMR (.pt), TRAM (hps_track_*.npy)"
+)
 
 FASTEST_PERSON = 30.0  # m/s, the root; faster is another unit than metres
 HIGHEST_PERSON = 20.0  # m above or below the origin; a pelvis at 90 or 900 is in another unit
@@ -75,8 +72,6 @@ def load_motion(
     if fps is not None and not (isinstance(fps, Real) and np.isfinite(fps) and fps > 0):
         raise MotionFileError(f"the frame rate (--fps) must be a positive number, received {fps}")
     kind = path.suffix.lower()
-    if kind == ".pth":
-        kind = ".pt"
     _require_options_that_apply(path, kind, skeleton, person, unit)
     body = default_body() if body is None else body
     motion = _read(path, kind, body, skeleton, fps, rotation, person, unit)
@@ -109,6 +104,8 @@ def _read(
 ) -> Motion:
     if kind == ".npz":
         return read_amass(path, fps)
+    if kind in RESULT_SUFFIXES:
+        return read_result(path, body, person, fps)
     if kind in (".amc", ".bvh"):
         if rotation is not None and not np.allclose(rotation, up_rotation("y")):
             raise MotionFileError(f"{path}: {kind} files are y up by definition; --up does not apply")
@@ -120,10 +117,8 @@ def _read(
 def _require_options_that_apply(
     path: Path, kind: str, skeleton: str | Path | None, person: str | None, unit: str | None
 ) -> None:
-    if kind not in ACCEPTED:
-        raise MotionFileError(
-            f"{path}: unknown kind of motion file {kind!r}; accepted: {'; '.join(ACCEPTED.values())}"
-        )
+    if kind not in (".npz", ".amc", ".bvh", *RESULT_SUFFIXES):
+        raise MotionFileError(f"{path}: unknown kind of motion file {kind!r}; accepted: {ACCEPTED}")
     if skeleton is not None and kind != ".amc":
         raise MotionFileError(f"{path} is an {kind} and takes no skeleton; --skeleton belongs to an .amc")
     if unit is not None and kind != ".bvh":

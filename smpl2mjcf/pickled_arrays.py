@@ -8,13 +8,17 @@ Source: numpy's `ndarray.__reduce__` and `dtype.__reduce__`, as numpy 1 and 2, P
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from .errors import UnsafeFileError
-from .restricted_pickle import AllowList, Global, StandIn
+from .pickle_stand_ins import AllowList, Global, Make, StandIn
 from .untrusted_arrays import AnyArray, MalformedFileError, array_from_bytes, quoted
+
+_SIZED = re.compile(r"(?P<kind>[biufcmMSUV])(?P<count>\d{1,6})")
 
 
 class PickledBytes(StandIn):
@@ -30,6 +34,14 @@ class PickledDtype(StandIn):
     def __init__(self, code: str) -> None:
         self.code = code
         self.order = "|"
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one item. Raises MalformedFileError for a code that does not tell."""
+        match = _SIZED.fullmatch(self.code)
+        if match is None:
+            raise MalformedFileError(f"an array of dtype {quoted(self.code)}, whose size is not known")
+        return int(match["count"]) * (4 if match["kind"] == "U" else 1)
 
     def set_state(self, state: object) -> None:
         """Keep the byte order; a dtype with fields or a sub-array is refused."""
@@ -48,26 +60,51 @@ class PickledArray(StandIn):
         self.dtype: Any = None
         self.fortran_order: Any = False
         self.raw: Any = b""
+        self._array: AnyArray | None = None
 
     def set_state(self, state: object) -> None:
         """Keep (version, shape, dtype, Fortran order, data); very old numpy left the version out."""
         match state:
             case (int(), shape, dtype, fortran_order, raw) | (shape, dtype, fortran_order, raw):
                 self.shape, self.dtype, self.fortran_order, self.raw = shape, dtype, fortran_order, raw
+                self._array = None
             case _:
                 raise MalformedFileError("a numpy array in a pickle whose state is not numpy's")
 
     def array(self) -> AnyArray:
-        """The numbers. Raises UnsafeFileError for Python objects, MalformedFileError for damage."""
+        """The numbers, made once.
+
+        Raises UnsafeFileError for Python objects, MalformedFileError for damage.
+        """
         if not isinstance(self.dtype, PickledDtype):
             raise MalformedFileError("a numpy array in a pickle without a dtype")
-        raw, dtype = _raw_bytes(self.raw, self.dtype), self.dtype.order + self.dtype.code
-        return array_from_bytes(raw, dtype, pickled_shape(self.shape), self.fortran_order is True)
+        if self._array is None:
+            raw, dtype = _raw_bytes(self.raw, self.dtype), self.dtype.order + self.dtype.code
+            shape = pickled_shape(self.shape)
+            self._array = array_from_bytes(raw, dtype, shape, self.fortran_order is True)
+        return self._array
+
+    def objects(self) -> list[Any]:
+        """What an array of Python objects holds, as read by the same pickle reader; in C order, flat.
+
+        Raises MalformedFileError where this is not such an array.
+        """
+        is_objects = isinstance(self.dtype, PickledDtype) and self.dtype.code.startswith("O")
+        if not (is_objects and isinstance(self.raw, list)):
+            raise MalformedFileError("a numpy array of numbers where one of Python objects is expected")
+        return self.raw
+
+    def as_key(self) -> int:
+        """The whole number that a numpy scalar holds, as a dictionary's key."""
+        number = self.array() if pickled_shape(self.shape) == () else np.empty(0)
+        if number.shape == () and number.dtype.kind in "fiu" and float(number).is_integer():
+            return int(number)
+        return super().as_key()
 
 
 def _raw_bytes(raw: object, dtype: PickledDtype) -> bytes:
     match raw:
-        case bytes() | bytearray():
+        case bytes() | bytearray() | memoryview():
             return bytes(raw)
         case PickledBytes(text=text) | str(text):
             return _latin1(text)
@@ -91,12 +128,14 @@ def pickled_shape(value: object) -> tuple[int, ...]:
 
 
 def _integer(value: object) -> int:
-    number = value.array() if isinstance(value, PickledArray) else value  # old scipy kept numpy scalars
+    number = value
+    if isinstance(value, PickledArray) and value.shape == ():  # old scipy kept numpy scalars
+        number = value.array()  # of no axes, so an array in its own shape ends here
     if isinstance(number, np.ndarray) and number.shape == () and number.dtype.kind in "iu":
         return int(number)
-    if isinstance(number, int):
+    if isinstance(number, int) and abs(number) < 1 << 62:  # longer ones cannot even be printed
         return number
-    raise MalformedFileError("a pickled shape that is not made of integers")
+    raise MalformedFileError("a pickled shape that is not made of integers, or of far too large ones")
 
 
 # --- what the table calls ---
@@ -115,7 +154,7 @@ def _reconstruct(arguments: tuple[Any, ...]) -> PickledArray:
 def _scalar(arguments: tuple[Any, ...]) -> PickledArray:
     match arguments:
         case (PickledDtype() as dtype, raw):
-            return _stated_array((), dtype, False, raw)
+            return stated_array((), dtype, False, raw)
         case _:
             raise MalformedFileError("a pickled numpy scalar without a dtype and bytes")
 
@@ -123,12 +162,13 @@ def _scalar(arguments: tuple[Any, ...]) -> PickledArray:
 def _frombuffer(arguments: tuple[Any, ...]) -> PickledArray:
     match arguments:
         case (raw, PickledDtype() as dtype, shape, "C" | "F" as order):
-            return _stated_array(shape, dtype, order == "F", raw)
+            return stated_array(shape, dtype, order == "F", raw)
         case _:
             raise MalformedFileError("a pickled numpy buffer that does not say what it holds")
 
 
-def _stated_array(shape: Any, dtype: PickledDtype, fortran_order: bool, raw: Any) -> PickledArray:
+def stated_array(shape: Any, dtype: Any, fortran_order: bool, raw: Any) -> PickledArray:
+    """A stand-in of these four, nothing checked yet."""
     result = PickledArray()
     result.set_state((1, shape, dtype, fortran_order, raw))
     return result
@@ -169,3 +209,32 @@ NUMPY: AllowList = {
     **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
 }
 """Arrays and scalars, of Python 2 or 3."""
+
+
+def no_arguments(name: str, make: Callable[[], object]) -> Make:
+    """A table's function for a constructor that takes nothing; anything given to it is refused."""
+
+    def call(arguments: tuple[Any, ...]) -> object:
+        if arguments:
+            raise UnsafeFileError(f"a pickle that gives the constructor of {name} arguments")
+        return make()
+
+    return call
+
+
+def _default_dict(arguments: tuple[Any, ...]) -> dict[Any, Any]:
+    if len(arguments) > 1 or not all(isinstance(factory, Global | None) for factory in arguments):
+        raise UnsafeFileError("a pickle that gives collections.defaultdict more than a class")
+    return {}  # the class could only be one that the table names; nothing calls it
+
+
+CONTAINERS: AllowList = {
+    ("collections", "OrderedDict"): no_arguments("OrderedDict", dict),
+    ("collections", "defaultdict"): _default_dict,
+    **{
+        (builtins, name): None
+        for builtins in ("builtins", "__builtin__")
+        for name in ("dict", "list", "int", "float")
+    },
+}
+"""Python's other dictionaries, read as plain ones, and the classes of their default values."""

@@ -9,16 +9,14 @@ array in `x`, `Select` is a.ravel()[idxs].reshape(preferred_shape).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import UnsafeFileError
-from .pickled_arrays import PickledArray, pickled_shape
-from .restricted_pickle import AllowList, Make, StandIn
+from .pickle_stand_ins import AllowList, StandIn
+from .pickled_arrays import PickledArray, no_arguments, pickled_shape
 from .untrusted_arrays import AnyArray, MalformedFileError, array_from_bytes
 
 _MAX_NESTING = 8  # a Select of a Ch is two deep; a longer chain is not a model file
@@ -144,25 +142,16 @@ def _set(_: tuple[Any, ...]) -> StandIn:
     return StandIn()  # chumpy's book-keeping of stale variables; nothing reads it
 
 
-def _empty(kind: Callable[[], StandIn], name: str) -> Make:
-    def make(arguments: tuple[Any, ...]) -> StandIn:
-        if arguments:
-            raise UnsafeFileError(f"a pickle that gives the constructor of {name} arguments")
-        return kind()
-
-    return make
-
-
 SCIPY_SPARSE: AllowList = {
-    (module, f"{layout}_matrix"): _empty(partial(SparseMatrix, layout), f"{layout}_matrix")
+    (module, f"{layout}_matrix"): no_arguments(f"{layout}_matrix", partial(SparseMatrix, layout))
     for layout in ("csc", "csr", "coo")
     for module in ("scipy.sparse", f"scipy.sparse.{layout}", f"scipy.sparse._{layout}")
 }
 """Sparse matrices, with the module paths of old and new scipy."""
 
 CHUMPY: AllowList = {
-    ("chumpy.ch", "Ch"): _empty(Ch, "Ch"),
-    ("chumpy.reordering", "Select"): _empty(Select, "Select"),
+    ("chumpy.ch", "Ch"): no_arguments("Ch", Ch),
+    ("chumpy.reordering", "Select"): no_arguments("Select", Select),
     ("__builtin__", "set"): _set,
     ("builtins", "set"): _set,
 }

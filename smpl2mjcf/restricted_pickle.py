@@ -6,55 +6,52 @@ global becomes an inert `Global`, and only if the caller's table names it; "call
 own function, which returns a stand-in that keeps the arguments; nothing is decoded before it is asked
 for, so memory stays proportional to the file.
 
+Two writers put more than opcodes into a stream: joblib the bytes of arrays, torch "persistent ids" of
+tensors that lie elsewhere in the file. Both are read by stand-ins of ours, where the caller asks for it.
+
 Format: Python's Lib/pickletools.py; protocols 2 to 5 (Python 2 wrote 2 at most).
 """
 
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from .errors import Error, UnsafeFileError
+from .pickle_stand_ins import KEYS, AllowList, FollowedByBytes, Global, PickleStream, StandIn
 from .untrusted_arrays import MalformedFileError, quoted
 
-Make = Callable[[tuple[Any, ...]], object]
-AllowList = Mapping[tuple[str, str], Make | None]
-"""(module, name) -> our function from a tuple of arguments to a stand-in; None = may be named, not called."""
+PersistentId = Callable[[object], object]
+"""From the persistent id in a pickle to what it stands for."""
+
+MAX_NESTED_PICKLES = 3
+"""Pickles inside a pickle's stream; joblib nests them one deep, each level costs C and Python stack."""
 
 
-@dataclass(frozen=True, eq=False)
-class Global:
-    """A name that a pickle refers to; `make` is what stands in for calling it."""
-
-    module: str
-    name: str
-    make: Make | None
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-class StandIn:
-    """An object that a pickle builds: it keeps what the pickle says about it and does nothing."""
-
-    def set_state(self, state: object) -> None:
-        """Keep the state that a BUILD opcode hands over. Raises MalformedFileError if it cannot be one."""
-        raise MalformedFileError(f"a pickle that gives a {type(self).__name__} a state; it has none")
-
-
-def read_pickle(data: bytes, allowed: AllowList) -> object:
+def read_pickle(data: bytes, allowed: AllowList, persistent: PersistentId | None = None) -> object:
     """The object that a pickle describes, from plain Python values and the stand-ins of `allowed`.
 
     Bytes of Python 2 strings come as str, one character a byte (latin-1). Dictionary keys and set
-    members are text, bytes, integers, bool or None. What follows the first pickle in `data` is not read.
+    members are text, bytes, integers (numpy's too), bool or None. What follows the first pickle is not read.
+    persistent: makes of a persistent id what it stands for; without it these ids are refused.
     Raises UnsafeFileError naming the global or opcode for whatever `allowed` does not cover,
     MalformedFileError for a truncated, corrupted or unsupported stream.
     """
-    machine = _Machine(allowed)
+    return read_pickle_from(PickleStream(data), allowed, persistent)
+
+
+def read_pickle_from(
+    stream: PickleStream, allowed: AllowList, persistent: PersistentId | None = None, depth: int = 0
+) -> object:
+    """As read_pickle, for the pickle that begins where the stream is; leaves the stream at its end."""
+    if depth > MAX_NESTED_PICKLES:
+        raise MalformedFileError(f"pickles nested more than {MAX_NESTED_PICKLES} deep in one another")
+    machine = _Machine(
+        allowed, stream, persistent, lambda: read_pickle_from(stream, allowed, persistent, depth + 1)
+    )
     try:
-        for opcode, argument, _ in pickletools.genops(data):
+        for opcode, argument, _ in pickletools.genops(stream):
             machine.step(opcode.name, argument)
         return machine.stack.pop()
     except Error:
@@ -80,7 +77,7 @@ _EMPTY: dict[str, Callable[[], object]] = {
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 # Opcodes that reach for something outside the file, or that build classes in ways no data file needs.
 _UNSAFE = frozenset({
-    "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "INST", "OBJ", "NEWOBJ_EX", "NEXT_BUFFER",
+    "EXT1", "EXT2", "EXT4", "PERSID", "INST", "OBJ", "NEWOBJ_EX", "NEXT_BUFFER",
     "READONLY_BUFFER",
 })  # fmt: skip
 
@@ -88,8 +85,17 @@ _UNSAFE = frozenset({
 class _Machine:
     """The stack, the stacks below each mark, and the memo of one pickle."""
 
-    def __init__(self, allowed: AllowList) -> None:
+    def __init__(
+        self,
+        allowed: AllowList,
+        stream: PickleStream,
+        persistent: PersistentId | None,
+        read_next: Callable[[], object],
+    ) -> None:
         self.allowed = allowed
+        self.stream = stream
+        self.persistent = persistent
+        self.read_next = read_next
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []
         self.memo: dict[int, object] = {}
@@ -105,15 +111,18 @@ class _Machine:
         elif name in _TUPLES:
             self.stack.append(tuple(reversed([self.stack.pop() for _ in range(_TUPLES[name])])))
         elif name in _UNSAFE:
-            raise UnsafeFileError(
-                f"a pickle with opcode {name} ({quoted(argument)}), which reaches outside the file"
-            )
+            self.refuse(name, argument)
         elif name in _OPERATIONS:
             _OPERATIONS[name](self, argument)
         else:
             raise MalformedFileError(
                 f"a pickle with opcode {name}, of protocol 0 or 1; protocols 2 to 5 are read"
             )
+
+    def refuse(self, name: str, argument: Any) -> None:
+        raise UnsafeFileError(
+            f"a pickle with opcode {name} ({quoted(argument)}), which reaches outside the file"
+        )
 
     def protocol(self, version: int) -> None:
         if not 2 <= version <= 5:
@@ -220,6 +229,14 @@ class _Machine:
         if not isinstance(target, StandIn):
             raise UnsafeFileError(f"a pickle that sets attributes of {_described(target)}")
         target.set_state(state)
+        if isinstance(target, FollowedByBytes):
+            self.stack[-1] = target.read_on(self.stream, self.read_next)
+
+    def persistent_id(self, argument: Any) -> None:
+        if self.persistent is None:
+            self.refuse("BINPERSID", argument)
+        else:
+            self.stack.append(self.persistent(self.stack.pop()))
 
 
 _OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
@@ -247,6 +264,7 @@ _OPERATIONS: dict[str, Callable[[_Machine, Any], None]] = {
     "REDUCE": _Machine.construct,
     "NEWOBJ": _Machine.construct,
     "BUILD": _Machine.build,
+    "BINPERSID": _Machine.persistent_id,
 }
 
 
@@ -259,9 +277,11 @@ def _container(value: Any, kind: type) -> Any:
 def _scalar(key: Any) -> Any:
     # A nested tuple would be hashed recursively in C, which a deep enough one crashes; integers beyond
     # Python's hash modulus can all be made to collide.
+    if isinstance(key, StandIn):
+        key = key.as_key()  # numpy's integers: WHAM numbers its people with them
     if key is None or type(key) in (str, bytes, bool) or (type(key) is int and abs(key) < 2**60):
         return key
-    raise MalformedFileError(f"a pickle with a {type(key).__name__} as a key; text and integers are read")
+    raise MalformedFileError(f"a pickle with a {type(key).__name__} as a key; {KEYS} are read")
 
 
 def _described(target: Any) -> str:
