@@ -91,7 +91,7 @@ def entry(content: dict[Any, Any], key: str, where: str) -> object:
 
 
 def numbers(value: object, where: str, *shapes: tuple[int | str, ...]) -> AnyArray:
-    """The array that a value holds, of one of the shapes; text in a shape stands for any extent.
+    """A copy of the array that a value holds, of one of the shapes; text in a shape stands for any extent.
 
     Raises MotionFileError naming `where`, what was received and what is expected.
     """
@@ -108,7 +108,8 @@ def numbers(value: object, where: str, *shapes: tuple[int | str, ...]) -> AnyArr
     if not any(_fits(array.shape, shape) for shape in shapes):
         expected = " or ".join(str(shape).replace("'", "") for shape in shapes)
         raise MotionFileError(f"{where} has shape {array.shape}, expected {expected}")
-    return array
+    # A copy: views of a file's bytes are read-only, and scipy's rotations take no such arrays.
+    return array.copy()
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
