@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .segments import matter
+from .skeleton import FINGERS
 
 Array = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ LIMB_ENDS = {
     "elbow": "wrist",
     "collar": "shoulder",
     "wrist": "hand",
+    **{f"{finger}{k}": f"{finger}{k + 1}" for finger in FINGERS for k in (1, 2)},
 }
 """Joints whose capsule runs along the bone, and the joint where it ends."""
 
@@ -48,11 +50,19 @@ def _primitive(name: str, piece: Array, joints: Mapping[str, Array]) -> Primitiv
     side, _, part = name.rpartition("_")
     low, high = piece.reshape(-1, 3).min(axis=0), piece.reshape(-1, 3).max(axis=0)
     middle, half = (low + high) / 2 - joint, (high - low) / 2
-    if part in LIMB_ENDS:
-        bone = joints[f"{side}_{LIMB_ENDS[part]}"] - joint
+    end = f"{side}_{LIMB_ENDS[part]}" if part in LIMB_ENDS else ""
+    if end in joints:
+        bone = joints[end] - joint
         return _capsule(np.zeros(3), bone, _capsule_radius(matter(piece).volume, float(np.linalg.norm(bone))))
-    if part in ("ankle", "foot", "hand"):
-        # A box, so that the sole is flat and lies where the mesh's does.
+    if part[:-1] in FINGERS:  # a finger's last bone: from its joint to the tip of the mesh
+        along = joint - joints[f"{side}_{part[:-1]}2"]
+        along = along / np.linalg.norm(along)
+        extent = float(((piece.reshape(-1, 3) - joint) @ along).max())
+        thickness = _capsule_radius(matter(piece).volume, extent)
+        return _capsule(np.zeros(3), max(extent - thickness, 1e-3) * along, thickness)
+    if part in ("ankle", "foot", "hand", "wrist"):
+        # A box, so that the sole is flat and lies where the mesh's does; a wrist without a hand joint
+        # carries the palm, or the whole hand.
         return Primitive(mujoco.mjtGeom.mjGEOM_BOX, half, middle, np.array([1.0, 0.0, 0.0, 0.0]))
     if name == "head":
         radius = min(half[0], half[2])

@@ -4,11 +4,13 @@ One MuJoCo body a joint, at the shape's joints, with axes parallel to SMPL's res
 z forward), so that a SMPL joint rotation is a ball joint's quaternion without any conversion. In
 MuJoCo's z-up world the model at qpos0 therefore lies on its back, its joints where SMPL's model frame
 has them; the keyframes `tpose` and `stand` hold it upright with its feet on the floor.
+
+Jaw and eyes are part of the head. Fingers are part of the wrist's body, or bodies of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +19,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from .body import STATURE_RANGE, Body, complete_betas, joint_positions, shaped_vertices, stature
+from .body import STATURE_RANGE, Body, complete_betas, shaped_vertices, stature
 from .collision import Primitive, primitives
 from .errors import HumanoidError
+from .hands import hand_pieces
 from .inertia import BODY_DENSITY, Inertia, body_inertias, require_mass
 from .output_folder import write_whole
-from .segments import body_pieces, matter
-from .skeleton import SEXES, SMPL_JOINTS
+from .segments import body_pieces
+from .skeleton import FACE_JOINTS, FINGER_JOINTS, HANDS, JOINT_NAMES, SEXES, SIDES, parents_of
+from .surface import Surface, closed_surface
 
 Array = NDArray[np.float64]
 
@@ -42,8 +46,10 @@ class Humanoid:
     body: Body
     sex: str  # whose segment inertia it has
     betas: Array  # (B,)
-    joint_positions: Array  # (J, 3) m, rest joints in SMPL's model frame
-    inertias: tuple[Inertia, ...]  # (J,), in the order of body.joint_names
+    joint_names: tuple[str, ...]  # (K,) the body's joints that are the humanoid's too, in the body's order
+    joint_positions: Array  # (K, 3) m, rest joints in SMPL's model frame
+    inertias: tuple[Inertia, ...]  # (K,), in the order of joint_names
+    surface: Surface | None = None  # the closed mesh that its matter comes from
 
     @property
     def xml(self) -> str:
@@ -61,33 +67,34 @@ class Humanoid:
 
     def joint_id(self, name: str) -> int:
         """MuJoCo's joint index of a SMPL joint. Raises HumanoidError for a name that is none."""
-        if name not in self.body.joint_names:
-            raise HumanoidError(
-                f"joint {name!r} not in humanoid; available: {', '.join(self.body.joint_names)}"
-            )
+        if name not in self.joint_names:
+            raise HumanoidError(f"joint {name!r} not in humanoid; available: {', '.join(self.joint_names)}")
         return int(self.model.joint(name).id)
 
 
 def build_humanoid(
-    body: Body, betas: ArrayLike | None = None, mass: float | None = None, sex: str | None = None
+    body: Body,
+    betas: ArrayLike | None = None,
+    mass: float | None = None,
+    sex: str | None = None,
+    hands: str = "merged",
 ) -> Humanoid:
     """The humanoid of a shape.
 
     betas: (B,), None for the mean shape. mass: kg, None for 985 kg/m3 times the mesh's volume.
     sex: whose segment inertia (de Leva 1996): "female", "male", or "neutral" for the mean of both;
-    None takes the body's.
+    None takes the body's. hands: "merged" makes a hand's fingers part of its wrist's body, "articulated"
+    gives SMPL-H and SMPL-X bodies 30 finger bodies that share de Leva's hand. Jaw and eyes are part of
+    the head. SMPL's own `left_hand` and `right_hand` stay.
 
     Raises BodyError for betas of a wrong length, HumanoidError for a mass that is not positive, an
-    unknown sex, a body that is not SMPL's 24 joints, or a mesh that is open or folds.
+    unknown sex, articulated hands on a body without fingers or with a finger that has no volume, joints
+    in another order than the family's, or a mesh that is open or folds.
     """
     sex = body.sex if sex is None else sex
     if sex not in SEXES:
         raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
-    if body.joint_names != SMPL_JOINTS:
-        raise HumanoidError(
-            f"a {body.family} body with {body.num_joints} joints cannot be built yet; "
-            f"accepted: SMPL's {len(SMPL_JOINTS)} joints (families smpl and smpl2mjcf)"
-        )
+    names = _kept_joints(body, hands)
     if mass is not None:
         require_mass(mass)
     betas = complete_betas(body, betas)
@@ -97,30 +104,65 @@ def build_humanoid(
         raise HumanoidError(
             f"these betas make a body of {height:.4g} m; accepted: {STATURE_RANGE[0]}-{STATURE_RANGE[1]} m"
         )
-    joints = joint_positions(body, betas)
-    named = dict(zip(body.joint_names, joints))
-    pieces = body_pieces(vertices, body.faces, named)
-    kilograms = BODY_DENSITY * matter(vertices[body.faces]).volume if mass is None else float(mass)
+    # The joints that are merged still say where the hands point and the fingers lie.
+    positions = dict(zip(body.joint_names, body.joint_regressor @ vertices))
+    surface = closed_surface(body, vertices)
+    pieces = body_pieces(surface.vertices, surface.faces, positions)
+    if hands == "articulated":
+        for side in SIDES:
+            pieces |= hand_pieces(pieces[f"{side}_wrist"], positions, side)
+    kilograms = BODY_DENSITY * surface.volume if mass is None else float(mass)
     require_mass(kilograms)  # the mesh's too: extreme betas weigh tons
-    inertias = body_inertias(pieces, named, sex, kilograms)
-    ordered = tuple(inertias[name] for name in body.joint_names)
-    spec = assemble(body, joints, ordered, primitives(pieces, named))
-    _add_keyframes(spec, body, named, sole=float(vertices[:, 1].min()))
-    return Humanoid(spec, spec.compile(), body, sex, betas, joints, ordered)
+    by_name = body_inertias(pieces, positions, sex, kilograms)
+    joints = np.array([positions[name] for name in names])
+    inertias = tuple(by_name[name] for name in names)
+    spec = assemble(
+        names, parents_of(names), joints, inertias, primitives(pieces, positions), f"{body.family}_{body.sex}"
+    )
+    _add_keyframes(spec, len(names), pelvis_height=joints[0, 1] - float(vertices[:, 1].min()))
+    return Humanoid(spec, spec.compile(), body, sex, betas, names, joints, inertias, surface)
+
+
+def _kept_joints(body: Body, hands: str) -> tuple[str, ...]:
+    """The joints of a body that become bodies of its humanoid, in the body's order."""
+    if hands not in HANDS:
+        raise HumanoidError(f"unknown hands {hands!r}; accepted: {', '.join(HANDS)}")
+    expected = JOINT_NAMES[body.family]
+    if body.joint_names != expected or body.parents != parents_of(expected):
+        raise HumanoidError(
+            f"the joints of this {body.family} body are not that family's: {_difference(body, expected)}"
+        )
+    if hands == "articulated" and not set(FINGER_JOINTS) <= set(body.joint_names):
+        raise HumanoidError(
+            f"articulated hands need a body with fingers (SMPL-H or SMPL-X); this {body.family} body has none"
+        )
+    merged = {*FACE_JOINTS, *(FINGER_JOINTS if hands == "merged" else ())}
+    return tuple(name for name in body.joint_names if name not in merged)
+
+
+def _difference(body: Body, expected: tuple[str, ...]) -> str:
+    if body.joint_names != expected:
+        return f"{body.num_joints} joints {', '.join(body.joint_names[:3])}, ... instead of {len(expected)}"
+    found = zip(expected, body.parents, parents_of(expected))
+    name, parent, right = next(item for item in found if item[1] != item[2])
+    return f"{name} hangs on {expected[parent]} instead of {expected[right]}"
 
 
 def assemble(
-    body: Body,
+    joint_names: Sequence[str],
+    parents: Sequence[int],
     joints: Array,
-    inertias: tuple[Inertia, ...],
+    inertias: Sequence[Inertia],
     geoms: Mapping[str, Primitive] | None = None,
+    name: str = "humanoid",
 ) -> mujoco.MjSpec:
     """The MjSpec of a kinematic tree: a free root, a ball joint for every other joint, given inertias.
 
-    joints: (J, 3) m rest joints in the model frame; inertias: (J,) in their body frames; geoms by joint.
+    parents: (K,) -1 for the root, parents before children; joints: (K, 3) m rest joints in the model frame;
+    inertias: (K,) in their body frames; geoms by joint; name: the model's.
     """
     spec = mujoco.MjSpec()
-    spec.modelname = f"{body.family}_{body.sex}"
+    spec.modelname = name
     spec.option.gravity = [0.0, 0.0, -GRAVITY]
     spec.option.timestep = 0.002
     spec.worldbody.add_geom(
@@ -133,10 +175,9 @@ def assemble(
     )
     spec.worldbody.add_light(pos=[0.0, -2.0, 4.0], dir=[0.0, 0.45, -0.9])
     made: list[mujoco.MjsBody] = []
-    for j, name in enumerate(body.joint_names):
-        parent = body.parents[j]
+    for j, (joint, parent) in enumerate(zip(joint_names, parents)):
         origin = joints[parent] if parent >= 0 else np.zeros(3)
-        node = (made[parent] if parent >= 0 else spec.worldbody).add_body(name=name, pos=joints[j] - origin)
+        node = (made[parent] if parent >= 0 else spec.worldbody).add_body(name=joint, pos=joints[j] - origin)
         # MjSpec needs ipos beside the mass: without it to_xml() silently drops <inertial>.
         I = inertias[j].tensor
         node.explicitinertial = True
@@ -144,11 +185,11 @@ def assemble(
         node.ipos = inertias[j].com
         node.fullinertia = [I[0, 0], I[1, 1], I[2, 2], I[0, 1], I[0, 2], I[1, 2]]
         kind = mujoco.mjtJoint.mjJNT_FREE if parent < 0 else mujoco.mjtJoint.mjJNT_BALL
-        node.add_joint(name=name, type=kind)
+        node.add_joint(name=joint, type=kind)
         if geoms is not None:
-            geom = geoms[name]
+            geom = geoms[joint]
             node.add_geom(
-                name=name,
+                name=joint,
                 type=geom.type,
                 size=geom.size,
                 pos=geom.pos,
@@ -163,12 +204,12 @@ def assemble(
     return spec
 
 
-def _add_keyframes(spec: mujoco.MjSpec, body: Body, joints: Mapping[str, Array], sole: float) -> None:
+def _add_keyframes(spec: mujoco.MjSpec, num_joints: int, pelvis_height: float) -> None:
     """Upright keyframes with the feet on the floor: the T-pose, and the arms hanging."""
     upright = Rotation.from_euler("x", 90, degrees=True)
-    root = np.concatenate([[0.0, 0.0, joints["pelvis"][1] - sole], _wxyz(upright)])
+    root = np.concatenate([[0.0, 0.0, pelvis_height], _wxyz(upright)])
     model = spec.compile()
-    tpose = np.concatenate([root, np.tile([1.0, 0.0, 0.0, 0.0], body.num_joints - 1)])
+    tpose = np.concatenate([root, np.tile([1.0, 0.0, 0.0, 0.0], num_joints - 1)])
     stand = tpose.copy()
     for name, sign in (("left_shoulder", -1.0), ("right_shoulder", 1.0)):
         start = model.jnt_qposadr[model.joint(name).id]

@@ -1,10 +1,11 @@
 """Rigid-body inertia of every SMPL joint: de Leva's segments laid over the body's own matter.
 
 Each de Leva segment has a mass share, a centre of mass and three radii of gyration. A limb segment is
-one SMPL body and takes them as they are. Head (neck + head), hand (wrist + hand) and foot (ankle +
-foot) are two SMPL bodies each: their matter is moved by the one affine map that gives the whole
-segment de Leva's values and moves matter least, so each part stays a possible rigid body and together
-they are de Leva's segment exactly. The trunk's upper, middle and lower parts get de Leva's masses as
+one SMPL body and takes them as they are. Head (neck + head), hand (wrist + hand, or wrist + finger
+bones) and foot (ankle + foot) are several SMPL bodies each: their matter is moved by the one affine map
+that gives the whole segment de Leva's values and moves matter least, so each part stays a possible rigid
+body and together they are de Leva's segment exactly. A hand whose fingers are merged into the wrist is
+one body. The trunk's upper, middle and lower parts get de Leva's masses as
 densities, and SMPL's six trunk bodies are summed from what they hold of each part.
 
 Source: de Leva 1996 (see deleva.py).
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from . import deleva
 from .errors import HumanoidError
-from .segments import TRUNK_JOINTS, Matter, Plane, matter, split
+from .segments import TRUNK_JOINTS, Matter, Plane, knuckle, matter, split
+from .skeleton import FINGER_JOINTS
 
 Array = NDArray[np.float64]
 
@@ -38,12 +40,15 @@ SEGMENT_JOINTS = {
     "head": ("neck", "head"),
     **{f"{side}_upper_arm": (f"{side}_shoulder",) for side in ("left", "right")},
     **{f"{side}_forearm": (f"{side}_elbow",) for side in ("left", "right")},
-    **{f"{side}_hand": (f"{side}_wrist", f"{side}_hand") for side in ("left", "right")},
+    **{
+        f"{side}_hand": (f"{side}_wrist", f"{side}_hand", *(n for n in FINGER_JOINTS if n.startswith(side)))
+        for side in ("left", "right")
+    },
     **{f"{side}_thigh": (f"{side}_hip",) for side in ("left", "right")},
     **{f"{side}_shank": (f"{side}_knee",) for side in ("left", "right")},
     **{f"{side}_foot": (f"{side}_ankle", f"{side}_foot") for side in ("left", "right")},
 }
-"""The SMPL bodies of each de Leva segment outside the trunk."""
+"""The SMPL bodies that each de Leva segment outside the trunk can have; a humanoid has some of a hand's."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,10 @@ def body_inertias(
     if empty:
         raise HumanoidError(f"the shape folds: no volume is left for {', '.join(empty)}; use smaller betas")
     inertias = _trunk(pieces, joints, table, sex, mass)
-    for segment, names in SEGMENT_JOINTS.items():
+    for segment, candidates in SEGMENT_JOINTS.items():
+        names = [name for name in candidates if name in pieces]
         row = table[segment.removeprefix("left_").removeprefix("right_")]
-        target = _target(segment, row, pieces, joints, mass)
+        target = _target(segment, row, {name: pieces[name] for name in names}, joints, mass)
         shares = _shares([cells[name] for name in names], segment)
         moved = _moved([cells[name] for name in names], shares, target)
         for name, share, (com, covariance) in zip(names, shares, moved):
@@ -106,7 +112,7 @@ def _target(
     joints: Mapping[str, Array],
     mass: float,
 ) -> _Target:
-    """Where de Leva's segment lies on this body.
+    """Where de Leva's segment lies on this body; pieces are those of the segment.
 
     The sagittal axis of the table is the antero-posterior one of a person who stands with the palms
     forward; it stays z for the head, the legs and the arms raised into the T-pose. A hand's palm faces
@@ -114,7 +120,7 @@ def _target(
     axis runs from heel to toe, which turns its sagittal axis (square to the sole) to y too.
     """
     part = segment.removeprefix("left_").removeprefix("right_")
-    names = SEGMENT_JOINTS[segment]
+    names = list(pieces)
     y, z = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
     points = np.concatenate([pieces[name].reshape(-1, 3) for name in names])
     if segment == "head":  # VERT-CERV: the top of the head, and C7 at the height of SMPL's neck joint
@@ -133,7 +139,7 @@ def _target(
         return _Target(mass * row.mass, com, _covariance(row, length, long_axis=forward, sagittal_axis=y))
     if part == "hand":  # WJC-DAC3: along the line from the wrist to the finger tips
         wrist = joints[names[0]]
-        along = joints[names[1]] - wrist
+        along = knuckle(joints, segment.split("_")[0]) - wrist
         along = along / np.linalg.norm(along)
         length = ((points - wrist) @ along).max()
         com = wrist + row.com * length * along

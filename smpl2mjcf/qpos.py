@@ -28,11 +28,11 @@ def motion_to_qpos(humanoid: Humanoid, motion: Motion) -> Array:
     model = humanoid.model
     qpos = np.tile(model.qpos0, (motion.num_frames, 1))
     seen = slice(None) if motion.recorded.all() else motion.recorded
-    known = set(humanoid.body.joint_names)
+    known = set(humanoid.joint_names)
     if motion.joint_names[0] not in known:
         raise MotionError(
             f"the motion's root joint {motion.joint_names[0]!r} is not in the humanoid; "
-            f"available: {', '.join(humanoid.body.joint_names)}"
+            f"available: {', '.join(humanoid.joint_names)}"
         )
     for column, name in enumerate(motion.joint_names):
         if name not in known:
@@ -57,14 +57,15 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
     positions = as_numbers("qpos", qpos)
     if positions.ndim != 2 or positions.shape[1] != model.nq:
         raise MotionError(f"qpos has shape {positions.shape}; this humanoid takes (T, {model.nq})")
-    recorded = ~np.isnan(positions).all(axis=1)
+    recorded = np.asarray(~np.isnan(positions).all(axis=1))
     bad = ~np.isfinite(positions).all(axis=1) & recorded
     if bad.any():
         raise MotionError(
             f"NaN or infinite values in {frame_ranges(np.flatnonzero(bad))} of {len(positions)} of qpos"
         )
     poses = np.zeros((len(positions), body.num_joints, 3))
-    for column, name in enumerate(body.joint_names):
+    for name in humanoid.joint_names:
+        column = body.joint_names.index(name)
         start = model.jnt_qposadr[humanoid.joint_id(name)] + (3 if column == 0 else 0)
         quaternion = positions[:, start : start + 4]
         bent = np.abs(np.linalg.norm(quaternion, axis=1) - 1) > LARGEST_LENGTH_ERROR
@@ -74,7 +75,7 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
             )
         turn = Rotation.from_quat(quaternion[recorded], scalar_first=True)
         poses[recorded, column] = turn.as_rotvec()
-    root = model.jnt_qposadr[humanoid.joint_id(body.joint_names[0])]
+    root = model.jnt_qposadr[humanoid.joint_id(humanoid.joint_names[0])]
     trans = positions[:, root : root + 3] - humanoid.joint_positions[0]
     return Motion(
         poses,

@@ -32,6 +32,8 @@ def write_run_record(
             "sex": humanoid.sex,
             "betas": humanoid.betas.tolist(),
             "mass_kg": humanoid.mass,
+            "surface": str(humanoid.surface),
+            "bodies": list(humanoid.joint_names),
         }
     record |= {
         "units": {"length": "m", "mass": "kg", "time": "s", "angle": "rad", "force": "N", "torque": "N m"},

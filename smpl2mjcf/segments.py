@@ -18,7 +18,7 @@ import trimesh
 from numpy.typing import NDArray
 
 from .errors import HumanoidError
-from .skeleton import SMPL_JOINTS
+from .skeleton import BODY_JOINTS
 
 Array = NDArray[np.float64]
 
@@ -104,10 +104,20 @@ def matter(triangles: Array) -> Matter:
     return Matter(float(volume), first + volume * base, shifted)
 
 
-def require_closed(vertices: Array, faces: NDArray[np.int64]) -> None:
-    """Check that a mesh encloses a volume: watertight, and its faces agree on which side is out.
+def knuckle(joints: Mapping[str, Array], side: str) -> Array:
+    """(3,) m where a hand's long axis leads from the wrist: SMPL's hand joint, or the middle finger's."""
+    return joints[f"{side}_hand"] if f"{side}_hand" in joints else joints[f"{side}_middle1"]
 
-    vertices (V, 3), faces (F, 3). Raises HumanoidError with the number of open edges.
+
+def bisecting(before: Array, joint: Array, after: Array) -> Plane:
+    """The plane through a joint that halves the angle between its two bones; beyond it lies inside."""
+    return Plane(joint, _unit(joint - before) + _unit(after - joint))
+
+
+def require_closed(vertices: Array, faces: NDArray[np.int64]) -> None:
+    """Check that a mesh encloses one volume: watertight, in one piece, its faces agreeing on what is out.
+
+    vertices (V, 3), faces (F, 3). Raises HumanoidError with the number of open edges, or of pieces.
     """
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     if not mesh.is_watertight:
@@ -115,6 +125,14 @@ def require_closed(vertices: Array, faces: NDArray[np.int64]) -> None:
         raise HumanoidError(
             f"the mesh is not closed: {int((uses != 2).sum())} of its {len(uses)} edges do not join "
             "two faces; volumes need a watertight mesh"
+        )
+    # By faces, not by vertices: dropped eyeballs leave vertices that no face uses.
+    piece = trimesh.graph.connected_component_labels(mesh.face_adjacency, node_count=len(faces))
+    sizes = np.bincount(piece)
+    if len(sizes) > 1:
+        raise HumanoidError(
+            f"the mesh has {len(sizes)} separate pieces, the smallest of {sizes.min()} faces; "
+            "one closed surface is accepted, beside SMPL-X's eyeballs"
         )
     if not mesh.is_winding_consistent or mesh.volume <= 0:
         raise HumanoidError(
@@ -130,9 +148,16 @@ def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, 
     shoulder square to the upper arm, head and neck at the base of the neck, thighs at THIGH_CUT through
     the hip joint; limbs at planes that halve the angle at each joint; feet horizontally at the ankle;
     the trunk horizontally at the spine joints, and at the collar joints square to the line from
-    spine3 to the shoulder.
+    spine3 to the shoulder. A body without SMPL's hand joints keeps each whole hand at its wrist.
+
+    Raises HumanoidError for joints that are missing, a mesh that is open or has faces inside out.
     """
-    missing = [name for name in SMPL_JOINTS if name not in joints]
+    missing = [name for name in BODY_JOINTS if name not in joints]
+    missing += [
+        f"{side}_hand or {side}_middle1"
+        for side in ("left", "right")
+        if f"{side}_hand" not in joints and f"{side}_middle1" not in joints
+    ]
     if missing:
         raise HumanoidError(f"the body lacks joints that a SMPL humanoid has: {', '.join(missing)}")
     require_closed(vertices, faces)
@@ -141,7 +166,8 @@ def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, 
     pieces: dict[str, Array] = {}
 
     for side in ("left", "right"):
-        shoulder, elbow, wrist, hand = (joints[f"{side}_{n}"] for n in ("shoulder", "elbow", "wrist", "hand"))
+        shoulder, elbow, wrist = (joints[f"{side}_{n}"] for n in ("shoulder", "elbow", "wrist"))
+        hand = knuckle(joints, side)
         upper_arm = elbow - shoulder
         # The second plane keeps the flank of a broad trunk out: it lies beyond the shoulder's plane too.
         # It runs along the arm, half an upper arm below it, so that an arm that droops stays whole.
@@ -149,9 +175,11 @@ def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, 
         below = _unit(up - (up @ along) * along)
         armpit = Plane(shoulder - 0.5 * np.linalg.norm(upper_arm) * below, below)
         arm, rest = carve(rest, [Plane(shoulder, upper_arm), armpit])
-        forearm, pieces[f"{side}_shoulder"] = split(arm, _bisecting(shoulder, elbow, wrist))
-        whole_hand, pieces[f"{side}_elbow"] = split(forearm, _bisecting(elbow, wrist, hand))
-        pieces[f"{side}_hand"], pieces[f"{side}_wrist"] = split(whole_hand, Plane(hand, hand - wrist))
+        forearm, pieces[f"{side}_shoulder"] = split(arm, bisecting(shoulder, elbow, wrist))
+        pieces[f"{side}_wrist"], pieces[f"{side}_elbow"] = split(forearm, bisecting(elbow, wrist, hand))
+        if f"{side}_hand" in joints:
+            beyond, pieces[f"{side}_wrist"] = split(pieces[f"{side}_wrist"], Plane(hand, hand - wrist))
+            pieces[f"{side}_hand"] = beyond
 
     # SMPL's head joint lies well in front of its neck joint, so a plane square to that line would cut
     # into the chest; halfway between it and the horizontal runs from C7 to the sternal notch.
@@ -164,7 +192,7 @@ def body_pieces(vertices: Array, faces: NDArray[np.int64], joints: Mapping[str, 
         outward = np.array([lateral, 0.0, 0.0])
         cut = np.array([lateral * np.cos(THIGH_CUT), -np.sin(THIGH_CUT), 0.0])
         leg, rest = carve(rest, [Plane(joints["pelvis"], outward), Plane(hip, cut)])
-        shank, pieces[f"{side}_hip"] = split(leg, _bisecting(hip, knee, ankle))
+        shank, pieces[f"{side}_hip"] = split(leg, bisecting(hip, knee, ankle))
         foot, pieces[f"{side}_knee"] = split(shank, Plane(ankle, -up))
         pieces[f"{side}_foot"], pieces[f"{side}_ankle"] = split(foot, Plane(toes, _level(toes - ankle)))
 
@@ -186,12 +214,14 @@ def _clip(triangles: Array, plane: Plane) -> Array:
     count = inside.sum(axis=1)
     if (count == 3).all():
         return triangles
-    one, two = count == 1, count == 2
     # Turn each cut triangle so that its odd corner (the one alone on its side) comes first.
+    cut = (count == 1) | (count == 2)
+    one, inside = count[cut] == 1, inside[cut]
+    two = ~one
     odd = np.where(one, inside.argmax(axis=1), (~inside).argmax(axis=1))
     order = (odd[:, None] + np.arange(3)) % 3
-    corners = np.take_along_axis(triangles, order[:, :, None], axis=1)
-    height = np.take_along_axis(height, order, axis=1)
+    corners = np.take_along_axis(triangles[cut], order[:, :, None], axis=1)
+    height = np.take_along_axis(height[cut], order, axis=1)
 
     tip, first, second = corners[one, 0], corners[one, 1], corners[one, 2]
     a1 = _crossing(tip, first, height[one, 0], height[one, 1])
@@ -214,10 +244,6 @@ def _crossing(inner: Array, outer: Array, height_inner: Array, height_outer: Arr
     """Where the edges cross the plane; always from the inner end, so that neighbours agree to the bit."""
     share = height_inner / (height_inner - height_outer)
     return inner + share[:, None] * (outer - inner)
-
-
-def _bisecting(before: Array, joint: Array, after: Array) -> Plane:
-    return Plane(joint, _unit(joint - before) + _unit(after - joint))
 
 
 def _unit(vector: Array) -> Array:

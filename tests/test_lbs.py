@@ -11,24 +11,24 @@ import smpl2mjcf
 from smpl2mjcf.body import Body, joint_positions
 from smpl2mjcf.humanoid import Humanoid, assemble
 from smpl2mjcf.inertia import Inertia
-from smpl2mjcf.skeleton import SMPL_JOINTS
+from smpl2mjcf.skeleton import JOINT_NAMES, SMPL_JOINTS
 
-TREES = 12
+TREES = {"smpl": 12, "smplh": 3, "smplx": 3}
 POSES_A_TREE = 100
 
 
-def random_body(seed):
+def random_body(seed, family="smpl"):
     """A body of random template, regressor, shape directions and tree: nothing symmetric or human."""
     rng = np.random.default_rng(seed)
-    V, J, B = 60, 24, 10
+    V, J, B = 60, len(JOINT_NAMES[family]), 10
     regressor = rng.random((J, V))
     parents = (-1, *(int(rng.integers(0, j)) for j in range(1, J)))
     template = rng.uniform(-0.85, 0.85, (V, 3))
     template[:2, 1] = -0.85, 0.85
     return Body(
-        family="smpl",
+        family=family,
         sex="neutral",
-        joint_names=SMPL_JOINTS,
+        joint_names=JOINT_NAMES[family],
         v_template=template,
         shapedirs=0.05 * rng.standard_normal((V, 3, B)),
         joint_regressor=regressor / regressor.sum(axis=1, keepdims=True),
@@ -42,8 +42,8 @@ def humanoid_of(body, betas):
     """A humanoid of any tree, with inertia that plays no part in where its bodies are."""
     joints = joint_positions(body, betas)
     inertias = (Inertia(1.0, np.zeros(3), np.eye(3)),) * body.num_joints
-    spec = assemble(body, joints, inertias)
-    return Humanoid(spec, spec.compile(), body, body.sex, betas, joints, inertias)
+    spec = assemble(body.joint_names, body.parents, joints, inertias)
+    return Humanoid(spec, spec.compile(), body, body.sex, betas, body.joint_names, joints, inertias)
 
 
 def random_motion(body, rng, frames):
@@ -89,12 +89,13 @@ def lbs_positions(lbs, torch, body, betas, motion):
     return joints.numpy() + motion.trans[:, None]
 
 
-def test_random_bodies_of_random_trees(oracle):
+@pytest.mark.parametrize("family", TREES)
+def test_random_bodies_of_random_trees(oracle, family):
     lbs, torch = oracle("smplx.lbs").lbs, oracle("torch")
     worst_built = worst_read = 0.0
-    for seed in range(TREES):
+    for seed in range(TREES[family]):
         rng = np.random.default_rng(100 + seed)
-        body = random_body(seed)
+        body = random_body(seed, family)
         betas = rng.uniform(-3, 3, body.num_betas)
         human = humanoid_of(body, betas)
         motion = random_motion(body, rng, POSES_A_TREE)

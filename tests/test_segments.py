@@ -97,6 +97,16 @@ def test_faces_inside_out_are_refused():
             require_closed(np.asarray(box.vertices), faces)
 
 
+def test_two_closed_pieces_are_refused():
+    """A stray component's matter would be counted wherever it lies."""
+    box, ball = solids()["box"], solids()["sphere"]
+    vertices = np.concatenate([box.vertices, ball.vertices + 3])
+    faces = np.concatenate([box.faces, ball.faces + len(box.vertices)])
+    with pytest.raises(HumanoidError, match="2 separate pieces, the smallest of 12 faces"):
+        require_closed(vertices, faces)
+    require_closed(vertices, np.asarray(box.faces))  # vertices that no face uses are no piece
+
+
 def test_the_open_template_is_refused_by_the_builder(default_body):
     from dataclasses import replace
 
