@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .amass_files import save_motion
     from .body import Body, joint_positions, shaped_vertices
     from .body_files import default_body, load_body
+    from .c3d import load_markers
     from .errors import (
         BodyError,
         BodyFileError,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .floor import Flight, Floor, find_floor, flights, warn_of_implausible_rate
     from .humanoid import Humanoid, build_humanoid
     from .inertia import Inertia
+    from .markers import Markers
     from .motion import Motion, betas_for_body
     from .motion_edit import concatenate, mirror, resample, trim
     from .motion_files import load_motion
@@ -59,7 +61,9 @@ _HOME = {
     "betas_for_body": "motion",
     "motion_to_qpos": "qpos",
     "qpos_to_motion": "qpos",
+    "load_markers": "c3d",
     "load_motion": "motion_files",
+    "Markers": "markers",
     "save_motion": "amass_files",
     "concatenate": "motion_edit",
     "mirror": "motion_edit",
@@ -80,6 +84,7 @@ __all__ = [
     "Humanoid",
     "HumanoidError",
     "Inertia",
+    "Markers",
     "Motion",
     "MotionError",
     "MotionFileError",
@@ -93,6 +98,7 @@ __all__ = [
     "flights",
     "joint_positions",
     "load_body",
+    "load_markers",
     "load_motion",
     "mirror",
     "model_file",

@@ -11,6 +11,7 @@ Source: the files themselves and mocap.cs.cmu.edu; free fall in CMU's jumps conf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,14 @@ from .input_file import read_file
 Array = NDArray[np.float64]
 
 INCH = 0.0254  # m
+
+LARGEST_FILE = 1 << 29  # bytes; CMU's longest clip has 20 MB
+MOST_BONES = 1000  # CMU's skeletons have 30
+LARGEST_NUMBER = 1e7
+"""Of any length or angle, as in a BVH: beyond it squares overflow somewhere."""
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_FRAME = re.compile(r"\d{1,12}", re.ASCII)
 
 ROOT = "root"
 
@@ -90,7 +99,7 @@ def read_asf(path: Path) -> AsfSkeleton:
             elif section == "root" and words[0] == "order":
                 root_order = tuple(word.lower() for word in words[1:])
             elif section == "root" and words[0] in ("position", "orientation"):
-                if any(float(word) for word in words[1:4]):
+                if any(map(_number, words[1:4])):
                     raise MotionFileError(
                         f"{path}, line {number}: a root with a {words[0]} of its own in the zero pose is "
                         "not read; accepted: 0 0 0"
@@ -102,32 +111,44 @@ def read_asf(path: Path) -> AsfSkeleton:
                 if words[0] == "begin":
                     bone = {}
                 elif words[0] == "end":
-                    raw[bone["name"][0]] = bone
+                    name = bone["name"][0]
+                    if name in raw or name == ROOT or len(raw) >= MOST_BONES:
+                        raise MotionFileError(
+                            f"{path}, line {number}: bone {name[:40]!r} stands twice, is called as the root "
+                            f"is, or is one of more than {MOST_BONES}"
+                        )
+                    raw[name] = bone
                 else:
                     bone[words[0]] = words[1:]
             elif section == "hierarchy" and words[0] not in ("begin", "end"):
+                again = [name for name in words[1:] if name in parents]
+                if again:
+                    raise MotionFileError(f"{path}, line {number}: {again[0]!r} has a second parent")
                 parents.update(dict.fromkeys(words[1:], words[0]))
         except MotionFileError:
             raise
         except (IndexError, KeyError, ValueError) as problem:
-            raise MotionFileError(f"{path}, line {number}: cannot read {' '.join(words)!r}") from problem
+            raise MotionFileError(f"{path}, line {number}: cannot read {' '.join(words)[:80]!r}") from problem
     if not raw or not parents:
         raise MotionFileError(f"{path} is not an ASF skeleton: it has no :bonedata or no :hierarchy")
-    if not (np.isfinite(length_unit) and length_unit > 0):
+    if not 1 / LARGEST_NUMBER <= length_unit <= LARGEST_NUMBER:
         raise MotionFileError(f"{path}: the unit of length must be positive, received {length_unit}")
     if sorted(root_order) != sorted(ROOT_ORDER):
         given = " ".join(root_order)
         raise MotionFileError(f"{path}: the root's order is {given}; accepted: {' '.join(ROOT_ORDER)}")
     absent = [name for name in parents if name not in raw]
     if absent:
-        raise MotionFileError(f"{path}: {', '.join(absent)} stands in :hierarchy but not in :bonedata")
+        some = ", ".join(absent)[:200]
+        raise MotionFileError(f"{path}: {some} stands in :hierarchy but not in :bonedata")
     metres = INCH / length_unit
     bones: dict[str, AsfBone] = {}
     for name in _parents_first(path, parents):
         try:
             bones[name] = _bone(raw[name], parents[name], metres, degrees)
         except (KeyError, IndexError, ValueError) as problem:
-            raise MotionFileError(f"{path}: bone {name!r} is incomplete ({problem})") from problem
+            raise MotionFileError(
+                f"{path}: bone {name[:40]!r} is incomplete ({str(problem)[:200]})"
+            ) from problem
     return AsfSkeleton(bones, metres, root_order, degrees)
 
 
@@ -149,7 +170,7 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
                     f"{path}, line {number}: {unit.lower()}, but the skeleton's angles are {other}"
                 )
             continue
-        if len(words) == 1 and words[0].isdigit():
+        if len(words) == 1 and _FRAME.fullmatch(words[0]):
             if frame_number is not None and int(words[0]) != frame_number + 1:
                 raise MotionFileError(
                     f"{path}, line {number}: frame {words[0]} follows frame {frame_number}; "
@@ -162,26 +183,28 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
         if not frames or name not in widths or len(values) != widths[name]:
             expected = f"{widths[name]} numbers" if name in widths else "a bone of the skeleton with dof"
             raise MotionFileError(
-                f"{path}, line {number}: {name!r} with {len(values)} numbers; expected {expected} "
+                f"{path}, line {number}: {name[:40]!r} with {len(values)} numbers; expected {expected} "
                 "(does the skeleton belong to this motion?)"
             )
         if name in frames[-1]:
             raise MotionFileError(f"{path}, line {number}: {name!r} stands twice in frame {frame_number}")
         try:
-            frames[-1][name] = [float(value) for value in values]
+            frames[-1][name] = list(map(float, values))
         except ValueError as problem:
-            raise MotionFileError(f"{path}, line {number}: not a number in {' '.join(words)!r}") from problem
+            raise MotionFileError(
+                f"{path}, line {number}: not a number in {' '.join(words)[:80]!r}"
+            ) from problem
     if not frames:
         raise MotionFileError(f"{path} is not an AMC motion: it has no frames")
     absent = [(i + 1, name) for i, frame in enumerate(frames) for name in widths if name not in frame]
     if absent:
         raise MotionFileError(f"{path}: frame {absent[0][0]} has no {absent[0][1]!r}; is the file cut off?")
     numbers = {name: np.array([frame[name] for frame in frames]) for name in widths}
-    finite = np.all([np.isfinite(rows).all(axis=1) for rows in numbers.values()], axis=0)
+    finite = np.all([(np.abs(rows) <= LARGEST_NUMBER).all(axis=1) for rows in numbers.values()], axis=0)
     if not finite.all():
         raise MotionFileError(
             f"{path}: NaN or infinite values in {frame_ranges(np.flatnonzero(~finite))} of {len(frames)} "
-            "(counted from 0)"
+            f"(counted from 0; numbers up to {LARGEST_NUMBER:g} are accepted)"
         )
     return numbers
 
@@ -209,21 +232,38 @@ def _rotation(angles: dict[str, Array], T: int, degrees: bool) -> Rotation:
 
 
 def _bone(raw: dict[str, list[str]], parent: str, metres: float, degrees: bool) -> AsfBone:
-    direction = np.array([float(x) for x in raw["direction"][:3]])
-    angles = [float(x) for x in raw["axis"][:3]]
-    order = raw["axis"][3] if len(raw["axis"]) > 3 else "XYZ"
+    direction = np.array(_three(raw["direction"]))
+    angles = _three(raw["axis"])
+    order = raw["axis"][3].upper() if len(raw["axis"]) > 3 else "XYZ"
+    if sorted(order) != ["X", "Y", "Z"]:
+        raise ValueError(f"axis order {order[:20]!r}; accepted: XYZ in any order")
     axes = Rotation.from_euler(order.lower(), angles, degrees=degrees).as_matrix()
     dof = tuple(word.lower() for word in raw.get("dof", []))
     unknown = set(dof) - {"rx", "ry", "rz"}
     if unknown:
         raise ValueError(f"unknown dof {', '.join(sorted(unknown))}; accepted: rx, ry, rz")
-    length = float(raw["length"][0])
-    if not (np.isfinite(length) and length > 0 and np.isfinite(axes).all()):
-        raise ValueError(f"length {length}, axis {angles}: finite numbers are needed, a length above 0")
-    if not (np.isfinite(direction).all() and direction.any()):
+    if len(set(dof)) < len(dof):
+        raise ValueError(f"dof {' '.join(dof)} names one twice")
+    length = _number(raw["length"][0], "length ")
+    if not length > 0:
+        raise ValueError(f"length {length}; accepted: above 0")
+    if not np.abs(direction).max() > 1e-9:
         raise ValueError(f"direction {direction.tolist()} points nowhere")
     vector = direction / np.linalg.norm(direction) * length * metres
     return AsfBone(parent, vector, axes, dof)
+
+
+def _three(words: list[str]) -> list[float]:
+    if len(words) < 3:
+        raise ValueError(f"{' '.join(words)!r} where three numbers are expected")
+    return [_number(word) for word in words[:3]]
+
+
+def _number(word: str, what: str = "") -> float:
+    """A plain decimal number of moderate size; float() also takes nan, inf and 1_000."""
+    if not _NUMBER.fullmatch(word) or abs(float(word)) > LARGEST_NUMBER:
+        raise ValueError(f"{what}{word[:40]} is not a number up to {LARGEST_NUMBER:g}")
+    return float(word)
 
 
 def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
@@ -234,7 +274,7 @@ def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
         ready = [name for name in waiting if parents[name] in placed]
         if not ready:
             raise MotionFileError(
-                f"{path}: the hierarchy does not lead from the root to {', '.join(waiting)}"
+                f"{path}: the hierarchy does not lead from the root to {', '.join(waiting)[:200]}"
             )
         ordered += ready
         placed.update(ready)
@@ -244,7 +284,7 @@ def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and words of every line that is not blank or a comment."""
-    text = read_file(path, MotionFileError).decode("latin-1")
+    text = read_file(path, MotionFileError, LARGEST_FILE).decode("latin-1")
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if words and not words[0].startswith("#"):

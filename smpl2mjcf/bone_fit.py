@@ -43,20 +43,21 @@ class Fit:
     """Betas of the recorded person, and what is left between the body and the record."""
 
     betas: Array  # (B,)
-    misfit: dict[str, float]  # m, body minus record, by length
+    misfit: dict[str, float]  # m, body minus record, by recorded length
 
 
 def fit_betas(body: Body, recorded: Mapping[str, float]) -> Fit:
     """Betas whose bone lengths are the recorded ones, as close to the mean shape as they allow.
 
-    recorded: m, by the names of LENGTH_ACCURACY. Lengths that the body misses by more than
-    REPORTED_MISFIT are reported in one warning.
+    recorded: m, by the names of LENGTH_ACCURACY, "thigh" among them; what is not recorded right is left out
+    and takes the mean shape's proportions. Lengths that the body misses by more than REPORTED_MISFIT are
+    reported in one warning.
     Raises MotionFileError for lengths that no person has (another unit than the file says).
     """
     _require_plausible(recorded["thigh"])
     base = joint_positions(body)
     directions = np.stack([joint_positions(body, e) - base for e in np.eye(body.num_betas)], axis=-1)
-    names = list(LENGTH_ACCURACY)
+    names = [name for name in LENGTH_ACCURACY if name in recorded]
     wanted = np.array([recorded[name] for name in names])
     accuracy = np.array([LENGTH_ACCURACY[name] for name in names])
 

@@ -15,15 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from .amass_files import read_amass, read_betas
-from .asf_amc import bone_poses, read_amc, read_asf
 from .body import Body, joint_positions
 from .body_files import default_body
-from .bone_fit import fit_betas
+from .bvh_bones import read_bvh_motion
+from .c3d import FOR_MOTIONS
+from .cmu_bones import read_cmu_motion
 from .errors import MotionError, MotionFileError
 from .frame_ranges import frame_ranges
 from .motion import UNKNOWN, Motion, betas_for_body
 from .result_files import RESULT_SUFFIXES, read_result
-from .retarget import recorded_lengths, retarget
 from .world_axes import to_z_up, up_rotation
 
 __all__ = ["load_motion", "read_betas"]
@@ -106,17 +106,22 @@ def _read(
         return read_amass(path, fps)
     if kind in RESULT_SUFFIXES:
         return read_result(path, body, person, fps)
-    if kind in (".amc", ".bvh"):
-        if rotation is not None and not np.allclose(rotation, up_rotation("y")):
-            raise MotionFileError(f"{path}: {kind} files are y up by definition; --up does not apply")
-        if kind == ".amc":
-            return _read_cmu(path, body, skeleton, fps)
-    raise AssertionError(kind)
+    if rotation is not None and not np.allclose(rotation, up_rotation("y")):
+        raise MotionFileError(f"{path}: {kind} files are y up by definition; --up does not apply")
+    if kind == ".bvh":
+        return read_bvh_motion(path, body, fps, unit)
+    if skeleton is None:
+        raise MotionFileError(f"{path} holds joint angles only: give its skeleton with --skeleton FILE.asf")
+    if fps is None:
+        raise MotionFileError(f"{path} stores no frame rate: give it with --fps (CMU's clips: 120 or 60)")
+    return read_cmu_motion(path, body, Path(skeleton), float(fps))
 
 
 def _require_options_that_apply(
     path: Path, kind: str, skeleton: str | Path | None, person: str | None, unit: str | None
 ) -> None:
+    if kind == ".c3d":
+        raise MotionFileError(FOR_MOTIONS.format(path=path))
     if kind not in (".npz", ".amc", ".bvh", *RESULT_SUFFIXES):
         raise MotionFileError(f"{path}: unknown kind of motion file {kind!r}; accepted: {ACCEPTED}")
     if skeleton is not None and kind != ".amc":
@@ -125,17 +130,6 @@ def _require_options_that_apply(
         raise MotionFileError(f"{path} is an {kind} and takes no unit; --unit belongs to a .bvh")
     if person is not None and kind in (".npz", ".amc", ".bvh"):
         raise MotionFileError(f"{path} holds one person; --person belongs to the results of video methods")
-
-
-def _read_cmu(path: Path, body: Body, skeleton: str | Path | None, fps: float | None) -> Motion:
-    if skeleton is None:
-        raise MotionFileError(f"{path} holds joint angles only: give its skeleton with --skeleton FILE.asf")
-    if fps is None:
-        raise MotionFileError(f"{path} stores no frame rate: give it with --fps (CMU's clips: 120 or 60)")
-    asf = read_asf(Path(skeleton))
-    poses = bone_poses(asf, read_amc(path, asf))
-    fit = fit_betas(body, recorded_lengths(asf))
-    return retarget(body, fit.betas, asf, poses, float(fps), path.name)
 
 
 def _require_plausible_units(motion: Motion, path: Path) -> None:

@@ -15,7 +15,7 @@ from dynamics import lowpass
 from smpl2mjcf import deleva
 from smpl2mjcf.asf_amc import bone_poses, read_amc, read_asf
 from smpl2mjcf.bone_fit import fit_betas
-from smpl2mjcf.retarget import recorded_lengths
+from smpl2mjcf.cmu_bones import cmu_lengths
 
 LIMBS = ("thigh", "shank", "upper_arm", "forearm")
 CLIPS = {
@@ -55,7 +55,7 @@ def z_up(points):
 def test_the_body_takes_the_recorded_limb_lengths(clips, default_body, name):
     skeleton, _, motion = clips[name]
     with pytest.warns(UserWarning, match="differs from them"):
-        fit = fit_betas(default_body, recorded_lengths(skeleton))
+        fit = fit_betas(default_body, cmu_lengths(skeleton))
     assert all(abs(fit.misfit[limb]) < 0.002 for limb in LIMBS)
     np.testing.assert_allclose(motion.betas, fit.betas)
 
@@ -296,3 +296,153 @@ def test_no_loaded_leg_goes_unflagged(clips, default_body):
         if name == "jumps":
             for start, end in flights(study):
                 assert not study.standing[(start + end) // 2 - 5 : (start + end) // 2 + 5].any()
+
+
+def reordered(text):
+    """A bone's lines in another order, and an axis of other angles, without XYZ, that is the same frame."""
+    text = text.replace(
+        "direction 0.342020 -0.939693 0.000000\n     length 7.593716", "length 7.593716\n     @"
+    )
+    text = text.replace("@", "direction 0.342020 -0.939693 0.000000")
+    return text.replace("axis 0 0 -20   XYZ", "axis -180 180 160")
+
+
+def without_fingers(text):
+    """Skeletons of other recorders, and cut ones, lack fingers and thumbs."""
+    lines, kept = text.splitlines(), []
+    drop = {"lfingers", "rfingers", "lthumb", "rthumb"}
+    start = 0
+    for line in lines:
+        if line.strip() == "begin":
+            start = len(kept)
+        kept.append(line)
+        if line.strip() == "end" and any(f"name {name}" in " ".join(kept[start:]) for name in drop):
+            del kept[start:]
+    return "\n".join(" ".join(w for w in line.split() if w not in drop) for line in kept)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t.replace("\n", "\r\n"),
+        lambda t: t.replace("  ", "\t"),
+        lambda t: t.replace("dof rx ry rz", "DOF RX RY RZ".replace("DOF", "dof")),
+        lambda t: t.replace("XYZ", "xyz").replace("axis xyz", "axis XYZ", 1),
+        lambda t: t.replace("(-160.0 20.0)", "(-inf inf)"),
+        lambda t: t.replace("mass 1.0", "mass 1.0\n\n# a comment"),
+        reordered,
+    ],
+)
+def test_asf_spellings_that_occur(shared, tmp_path, change):
+    """The same skeleton, however its file is laid out: bones to 1e-6 m, axes to 1e-6."""
+    original = shared / "data" / "cmu_mocap" / "02_rebuilt.asf"
+    (tmp_path / "other.asf").write_bytes(change(original.read_text()).encode())
+    ours, theirs = read_asf(tmp_path / "other.asf"), read_asf(original)
+    assert list(ours.bones) == list(theirs.bones)
+    for name, bone in theirs.bones.items():
+        np.testing.assert_allclose(ours.bones[name].vector, bone.vector, atol=1e-6)
+        np.testing.assert_allclose(ours.bones[name].axes, bone.axes, atol=1e-6)
+        assert ours.bones[name].dof == bone.dof
+
+
+def test_skeletons_with_other_dofs_and_bones(shared, tmp_path):
+    """No fingers, a clavicle without dof, the feet's angles in another order: the same poses elsewhere."""
+    folder = shared / "data" / "cmu_mocap"
+    text = without_fingers((folder / "02_rebuilt.asf").read_text())
+    text = text.replace("dof rx rz\nlimits (-45.0 90.0)", "dof rz rx\nlimits (-45.0 90.0)")
+    assert text.count("dof rz rx") == 2
+    at = text.index("name lclavicle")
+    dof = text.index("dof", at)
+    text = text[:dof] + text[text.index("\n", dof) :]
+    (tmp_path / "other.asf").write_text(text)
+    rows = []
+    for line in (folder / "02_01.amc").read_text().splitlines()[: 30 * 20]:
+        words = line.split()
+        if words[0] in ("lfoot", "rfoot"):
+            words[1:] = reversed(words[1:])
+        if words[0] not in ("lclavicle", "lfingers", "rfingers", "lthumb", "rthumb"):
+            rows.append(" ".join(words))
+    last = max(i for i, row in enumerate(rows) if row.isdigit())
+    (tmp_path / "other.amc").write_text("\n".join(rows[:last]))
+    skeleton = read_asf(tmp_path / "other.asf")
+    assert len(skeleton.bones) == 26
+    ours = bone_poses(skeleton, read_amc(tmp_path / "other.amc", skeleton))
+    original = read_asf(folder / "02_rebuilt.asf")
+    theirs = bone_poses(original, read_amc(folder / "02_01.amc", original))
+    for name in ("ltoes", "rtoes", "head", "rhand"):
+        T = len(ours.start[name])
+        np.testing.assert_allclose(ours.start[name], theirs.start[name][:T], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("length 7.593716", "length 0", "'lfemur' is incomplete .length 0.0; accepted: above 0"),
+        ("length 7.593716", "length -1", "accepted: above 0"),
+        ("length 7.593716", "length 1e999", "length 1e999 is not a number"),
+        ("length 7.593716", "", "'lfemur' is incomplete .'length'"),
+        ("direction 0.342020 -0.939693 0.000000", "direction 0 0 0", "points nowhere"),
+        ("direction 0.342020 -0.939693 0.000000", "direction 0 1", "three numbers are expected"),
+        ("axis 0 0 20  XYZ", "axis 0 0 20  XXZ", "axis order 'XXZ'"),
+        ("dof rx ry rz", "dof rx rx rz", "names one twice"),
+        ("dof rx ry rz", "dof rx ry tz", "unknown dof tz"),
+        ("name ltibia", "name lfemur", "'lfemur' stands twice"),
+        ("name ltibia", "name root", "'root' stands twice, is called as the root is"),
+        ("    lfemur ltibia", "    lfemur ltibia rfemur", "'rfemur' has a second parent|second parent"),
+        ("    lfemur ltibia", "    ltibia ltibia", "does not lead from the root|second parent"),
+        ("length 0.45", "length 1e300", "must be positive"),
+    ],
+)
+def test_a_damaged_skeleton_is_refused(shared, tmp_path, old, new, message):
+    text = (shared / "data" / "cmu_mocap" / "02_rebuilt.asf").read_text()
+    assert old in text
+    (tmp_path / "bad.asf").write_text(text.replace(old, new, 1))
+    with pytest.raises(smpl2mjcf.MotionFileError, match=message):
+        read_asf(tmp_path / "bad.asf")
+
+
+@pytest.mark.parametrize("kind", ["asf", "amc"])
+def test_damaged_files_give_our_errors_only(shared, tmp_path, kind):
+    """300 damaged skeletons and motions: bones, or one of our errors in one line; never anything else."""
+    folder = shared / "data" / "cmu_mocap"
+    rng = np.random.default_rng(2)
+    asf = (folder / "02_rebuilt.asf").read_bytes()
+    amc = b"\n".join((folder / "02_01.amc").read_bytes().splitlines()[:93])
+    words = [
+        b" nan ",
+        b"1e999",
+        b"begin",
+        b"end",
+        b"\xb2",
+        b" -1 ",
+        b"9" * 5000,
+        b":root",
+        b"\0",
+        b"\n",
+        b"\n2\n",
+    ]
+    read, lines = 0, set()
+    for i in range(300):
+        files = {"asf": bytearray(asf), "amc": bytearray(amc)}
+        damaged = files[kind]
+        if i % 5 == 0:
+            del damaged[rng.integers(1, len(damaged)) :]
+        for _ in range(rng.integers(1, 4)):
+            at = rng.integers(0, len(damaged))
+            if i % 3 == 0:
+                damaged[at] ^= 1 << rng.integers(0, 8)
+            elif i % 3 == 1:
+                damaged[at] = ord("7") if damaged[at] in b"0123456789" else damaged[at]
+            else:
+                damaged[at : at + rng.integers(0, 5)] = words[rng.integers(0, len(words))]
+        for name, content in files.items():
+            (tmp_path / f"fuzz.{name}").write_bytes(content)
+        try:
+            skeleton = read_asf(tmp_path / "fuzz.asf")
+            poses = bone_poses(skeleton, read_amc(tmp_path / "fuzz.amc", skeleton))
+            assert all(np.isfinite(track).all() for track in poses.start.values())
+            read += 1
+        except smpl2mjcf.Error as error:
+            lines.add(len(str(error).splitlines()))
+    assert 30 < read < 270
+    assert lines == {1}
