@@ -65,12 +65,14 @@ def torque_study(
     mass: float | None = None,
     sex: str | None = None,
     cutoff: float | None = DEFAULT_CUTOFF,
+    hands: str = "merged",
 ) -> Study:
     """Joint torques of a motion on a body, without ground forces.
 
     betas: (B,), None takes the motion's where they belong to the body's family, else the mean shape.
     mass: kg, None for 985 kg/m3 times volume. sex: whose segment inertia, None takes the body's.
-    cutoff: Hz, effective -3 dB of the zero-lag low-pass; None for no filter.
+    cutoff: Hz, effective -3 dB of the zero-lag low-pass; None for no filter. hands: "merged" or
+    "articulated", as build_humanoid takes it.
 
     Raises smpl2mjcf.Error for a body and motion that do not fit, dynamics.Error for a motion too short.
     """
@@ -82,7 +84,7 @@ def torque_study(
             f"(choose with sex, --sex {motion.sex})",
             stacklevel=2,
         )
-    humanoid = build_humanoid(body, betas, mass, sex)
+    humanoid = build_humanoid(body, betas, mass, sex, hands)
     model = humanoid.model
     qpos = motion_to_qpos(humanoid, motion)
     path = trajectory(model, qpos, fps=motion.fps, cutoff=cutoff)

@@ -83,6 +83,7 @@ class Demo:
             betas=None,
             sex=None,
             mass=None,
+            hands="merged",
             skeleton=None,
             fps=None,
             up=None,
@@ -155,7 +156,7 @@ def _write_study(
         progress(
             f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques"
         )
-        study = torque_study(body, motion, betas, args.mass, args.sex, cutoff)
+        study = torque_study(body, motion, betas, args.mass, args.sex, cutoff, args.hands)
         found = examine(study)
         progress("writing results")
         save_study(study, folder)

@@ -157,6 +157,16 @@ def even_out(
     return vertices, flip_edges(vertices, faces)
 
 
+def reshaped(
+    vertices: Array, faces: Faces, field: Field, size: Callable[[Array], Array], rounds: int = 16
+) -> Array:
+    """The vertices of an open half mesh carried to another field not far away; its faces stay as they are."""
+    for _ in range(rounds):
+        vertices = _projected(vertices, field)
+        vertices = _smoothed(vertices, faces, size(vertices))
+    return _projected(vertices, field)
+
+
 def flip_edges(vertices: Array, faces: Faces) -> Faces:
     """Faces (F, 3) after flipping the edges that are not locally Delaunay and lie in nearly flat ground."""
     corners = [list(f) for f in faces.tolist()]

@@ -133,7 +133,7 @@ LEAVING = ((0.0, 0.34), (0.35, 0.40), (0.66, 0.50), (0.8, 0.57), (1.0, 0.605))
 """When a point of the sole lands and leaves, by its place from the heel (0) to the toes (1)."""
 CLEARANCE = (
     *((0, -0.0005), (0.62, -0.0005), (0.66, 0.005), (0.70, 0.015)),
-    *((0.92, 0.015), (0.96, 0.004), (1, -0.0005)),
+    *((0.92, 0.015), (0.96, 0.014), (0.992, 0.010), (1, -0.0005)),
 )
 """m, how high above the floor the whole sole is at least."""
 PRESSURE_PLACE = (

@@ -37,7 +37,8 @@ FAMILY_OF_JOINT_COUNT = {24: "smpl", 52: "smplh", 55: "smplx"}
 MAX_SHAPES = 300
 """Shape directions that are kept; SMPL-X files hold expressions after their first 300."""
 MAX_SHAPES_OF_A_NARROW_FILE = 10
-"""Betas in a file with fewer than 300 columns; the rest are expressions or DMPLs (smplx reads it so too)."""
+"""Betas in a SMPL or SMPL-X file with fewer than 300 columns; the rest are expressions or DMPLs (smplx reads
+it so too). SMPL-H has no expressions: all of its columns are betas, 16 in the files that AMASS names."""
 
 MAX_FILE_BYTES = 1 << 31
 
@@ -64,7 +65,8 @@ def load_body(path: str | os.PathLike[str]) -> Body:
 
     The family is the file's `family`, else told by its joint count; the sex is its `sex` or `gender`,
     else told by its name (or its folder's: smplh/female/model.npz), else neutral. Of a file with
-    fewer than 300 shape directions the first 10 are kept (of our own family all), else the first 300.
+    fewer than 300 shape directions the first 10 are kept (of SMPL-H and our own family all), else the
+    first 300.
 
     Raises BodyFileError for a file that cannot be read or whose arrays are missing, mis-shaped or do
     not make a body, UnsafeFileError for one that holds anything that would have to be run.
@@ -82,13 +84,30 @@ def load_body(path: str | os.PathLike[str]) -> Body:
         raise BodyFileError(f"{path}: {error}") from error
 
 
-@functools.cache
-def default_body() -> Body:
+def default_body(sex: str = "neutral") -> Body:
     """The licence-free body that ships with smpl2mjcf (family "smpl2mjcf", 10 named shape directions).
 
-    Raises Error where the installation lacks its file.
+    sex: "neutral", "female" or "male".
+    A second call gives the same object. The three share faces, skinning weights and the meaning of each
+    beta; models/README.md says what they measure.
+
+    Raises BodyError for an unknown sex, Error where the installation lacks its file.
     """
-    return load_body(model_file("default_body.npz"))
+    if not isinstance(sex, str) or sex not in _DEFAULT_BODIES:
+        raise BodyError(f"no default body for sex {sex!r}; accepted: {', '.join(_DEFAULT_BODIES)}")
+    return _shipped_body(_DEFAULT_BODIES[sex])
+
+
+_DEFAULT_BODIES = {
+    "neutral": "default_body.npz",
+    "female": "default_body_female.npz",
+    "male": "default_body_male.npz",
+}
+
+
+@functools.cache
+def _shipped_body(name: str) -> Body:
+    return load_body(model_file(name))
 
 
 # --- the two formats ---
@@ -226,7 +245,8 @@ def _parents(kintree: NDArray[np.int64], family: str) -> tuple[int, ...]:
 def _kept_shapes(family: str, columns: int) -> int:
     if family == "smpl2mjcf":
         return columns
-    return MAX_SHAPES if columns >= MAX_SHAPES else min(columns, MAX_SHAPES_OF_A_NARROW_FILE)
+    narrow = columns if family == "smplh" else MAX_SHAPES_OF_A_NARROW_FILE
+    return MAX_SHAPES if columns >= MAX_SHAPES else min(columns, narrow)
 
 
 # --- what is text ---

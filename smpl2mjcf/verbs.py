@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import BodyError, MotionFileError, OutputError
-from .skeleton import SEXES
+from .skeleton import HANDS, SEXES
 
 if TYPE_CHECKING:
     from .body import Array, Body
@@ -47,7 +47,7 @@ class Build:
 
         with output_folder(args.out) as folder:
             body = body_from(args)
-            humanoid = build_humanoid(body, betas_from(args, body), args.mass, args.sex)
+            humanoid = build_humanoid(body, betas_from(args, body), args.mass, args.sex, args.hands)
             humanoid.save(folder / "humanoid.xml")
             write_run_record(folder / "run.json", "build", args, humanoid)
         print(f"{Path(args.out) / 'humanoid.xml'}: {humanoid.mass:.2f} kg, {humanoid.model.nbody - 1} bodies")
@@ -125,8 +125,10 @@ def _floor_of(motion: Motion, body: Body) -> Floor:
 
 
 def add_body_options(parser: argparse.ArgumentParser) -> None:
-    """--body, --betas, --sex, --mass."""
-    parser.add_argument("--body", metavar="FILE", help="SMPL body file, .npz or .pkl (default: our own body)")
+    """--body, --betas, --sex, --mass, --hands."""
+    parser.add_argument(
+        "--body", metavar="FILE", help="SMPL body file, .npz or .pkl (default: our own body of --sex)"
+    )
     parser.add_argument(
         "--betas",
         nargs="+",
@@ -134,8 +136,16 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
         help="shape coefficients, or an .npz that holds betas of the body's family "
         "(default: the motion's where they are of that family, else the mean shape)",
     )
-    parser.add_argument("--sex", choices=SEXES, help="whose segment inertia (default: the body's)")
+    parser.add_argument(
+        "--sex", choices=SEXES, help="whose segment inertia, and which default body (default: the body's)"
+    )
     parser.add_argument("--mass", type=float, metavar="KG", help="body mass (default: 985 kg/m3 x volume)")
+    parser.add_argument(
+        "--hands",
+        choices=HANDS,
+        default=HANDS[0],
+        help="fingers of a SMPL-H or SMPL-X body: part of the hand, or bodies of their own (default: merged)",
+    )
 
 
 def add_motion_options(parser: argparse.ArgumentParser) -> None:
@@ -176,10 +186,10 @@ def add_out_option(parser: argparse.ArgumentParser, default: str) -> None:
 
 
 def body_from(args: argparse.Namespace) -> Body:
-    """The body that --body names, or the default one."""
+    """The body that --body names, or the default one of --sex."""
     from .body_files import default_body, load_body
 
-    return default_body() if args.body is None else load_body(args.body)
+    return default_body(args.sex or "neutral") if args.body is None else load_body(args.body)
 
 
 def betas_from(args: argparse.Namespace, body: Body) -> Array | None:

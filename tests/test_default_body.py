@@ -1,4 +1,4 @@
-"""models/default_body.npz: a person's mesh in SMPL's format, judged by trimesh, smplx and de Leva's table."""
+"""The default bodies of models/: meshes in SMPL's format, judged by trimesh, smplx, de Leva and a survey."""
 
 import subprocess
 import sys
@@ -11,6 +11,9 @@ import trimesh
 from scipy.spatial import cKDTree
 
 MODELS = Path(__file__).parents[1] / "models"
+FILES = {
+    "neutral": "default_body.npz", "female": "default_body_female.npz", "male": "default_body_male.npz",
+}  # fmt: skip
 DENSITY = 985.0  # kg/m3, the whole body's
 
 JOINTS = (
@@ -32,6 +35,12 @@ SMPL_REST = {
     "left_wrist": (0.683, 0.446, -0.072), "left_hand": (0.767, 0.437, -0.087),
 }  # fmt: skip
 
+# ANSUR II (Gordon et al. 2014, NATICK/TR-15/007), means and standard deviations: m, m, kg, kg.
+SURVEY = {"female": (1.629, 0.064, 67.8, 11.0), "male": (1.756, 0.069, 85.5, 14.2)}
+# The same report, cm: breadth between the acromia, girths of chest, waist (at the navel) and buttocks.
+SURVEY_CM = {"female": (36.5, 95, 86, 102), "male": (41.6, 106, 94, 102)}
+CORRELATION = 0.5  # of stature and mass within a sex, as the generator assumes
+
 # de Leva 1996, table 4, mass in % of the body, (female, male); limbs for one side.
 DE_LEVA = {
     "head": (6.68, 6.94), "trunk": (42.57, 43.46), "upper_arm": (2.55, 2.71), "forearm": (1.38, 1.62),
@@ -44,9 +53,14 @@ def load(path):
         return {key: file[key] for key in file.files}
 
 
+@pytest.fixture(scope="module", params=FILES)
+def sex(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def arrays():
-    return load(MODELS / "default_body.npz")
+def arrays(sex):
+    return load(MODELS / FILES[sex])
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +124,20 @@ def test_arrays_have_the_shapes_and_types_of_a_smpl_file(arrays):
     assert arrays["kintree_table"][0].tolist() == [
         -1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21
     ]  # fmt: skip
-    assert (MODELS / "default_body.npz").stat().st_size < 1_000_000
+    assert arrays["family"] == "smpl2mjcf"
+
+
+def test_the_file_says_its_sex_and_is_small(arrays, sex):
+    assert arrays["sex"] == sex
+    assert (MODELS / FILES[sex]).stat().st_size < 700_000
+
+
+def test_the_sexes_share_faces_weights_and_the_meaning_of_betas(arrays):
+    neutral = load(MODELS / FILES["neutral"])
+    np.testing.assert_array_equal(arrays["f"], neutral["f"])
+    np.testing.assert_array_equal(arrays["weights"], neutral["weights"])
+    for name, other in zip(arrays["shape_names"], neutral["shape_names"]):
+        assert name.split(":")[0] == other.split(":")[0]
 
 
 def test_weights_are_at_most_four_and_sum_to_one(arrays):
@@ -169,9 +196,33 @@ def test_left_and_right_mirror_exactly(arrays, template, partner):
     assert cycles(partner[arrays["f"]][:, ::-1]) == cycles(arrays["f"])
 
 
-def test_size_is_that_of_an_adult(arrays, template):
-    assert 1.68 <= np.ptp(template[:, 1]) <= 1.76
-    assert 0.065 <= volume(template, arrays["f"]) <= 0.072
+def test_size_is_that_of_an_adult(arrays, template, sex):
+    stature, mass = np.ptp(template[:, 1]), DENSITY * volume(template, arrays["f"])
+    if sex == "neutral":  # as lean as de Leva's subjects: 1.738 m and 67.5 kg, the mean of both sexes
+        assert 1.68 <= stature <= 1.76
+        assert 0.065 <= mass / DENSITY <= 0.072
+    else:
+        assert stature == pytest.approx(SURVEY[sex][0], abs=0.003)
+        assert mass == pytest.approx(SURVEY[sex][2], rel=0.01)
+
+
+def test_breadth_and_girths_of_the_sexes_are_the_survey_s(arrays, template, joints, sex):
+    if sex == "neutral":
+        pytest.skip("the neutral body is leaner than the survey's people")
+    mesh = trimesh.Trimesh(template, arrays["f"], process=False)
+    scale = np.ptp(template[:, 1]) / 1.72
+
+    def girth(above_pelvis):
+        """m around the trunk, or both thighs where they still are one, at a height above the pelvis joint."""
+        height = joints["pelvis"][1] + scale * above_pelvis
+        loops = mesh.section(plane_origin=[0, height, 0], plane_normal=[0, 1, 0]).discrete
+        return max(np.linalg.norm(np.diff(loop, axis=0), axis=1).sum() for loop in loops)
+
+    breadth, *girths = SURVEY_CM[sex]
+    # The acromion lies some 2.3 cm outside the joint's centre.
+    assert 2 * joints["left_shoulder"][0] + 0.046 == pytest.approx(breadth / 100, rel=0.05)
+    found = [girth(height) for height in (0.33, 0.08, -0.08)]
+    np.testing.assert_allclose(found, np.array(girths) / 100, rtol=0.08)
 
 
 def test_soles_are_flat(template):
@@ -190,9 +241,10 @@ def test_it_faces_z_with_the_left_at_x(template, joints):
 # Joints
 
 
-def test_joints_keep_smpl_s_layout(joints):
+def test_joints_keep_smpl_s_layout(joints, template):
+    scale = np.ptp(template[:, 1]) / 1.72
     for name, rest in SMPL_REST.items():
-        difference = joints[name] - joints["pelvis"] - rest
+        difference = (joints[name] - joints["pelvis"]) / scale - rest
         assert np.linalg.norm(difference) < 0.02, name
 
 
@@ -221,7 +273,7 @@ def test_joints_lie_inside_shaped_bodies(arrays, template, shapedirs, seed):
 # Shapes
 
 
-def test_no_shape_flips_a_face_or_crosses_the_midline(arrays, template, shapedirs):
+def test_no_shape_flips_a_face_or_crosses_the_midline(arrays, template, shapedirs, sex):
     faces = arrays["f"]
     rest = area_vectors(template, faces)
     left = template[:, 0] > 0
@@ -232,7 +284,38 @@ def test_no_shape_flips_a_face_or_crosses_the_midline(arrays, template, shapedir
         assert vertices[left, 0].min() > 0
         np.testing.assert_array_equal(vertices[template[:, 0] == 0, 0], 0)
         masses.append(DENSITY * volume(vertices, faces))
-    assert 40 < min(masses) < max(masses) < 110
+    assert 40 < min(masses) < max(masses) < (140 if sex == "male" else 110)
+
+
+def survey_deviations(sex):
+    """Of stature in m, and of mass at given stature in kg; pooled over the sexes for the neutral body."""
+    rows = [SURVEY[sex]] if sex in SURVEY else list(SURVEY.values())
+    stature = np.sqrt(np.mean([row[1] ** 2 for row in rows]))
+    return stature, np.sqrt(np.mean([row[3] ** 2 * (1 - CORRELATION**2) for row in rows]))
+
+
+def change(measure, template, shapedirs, beta):
+    step = shapedirs[:, :, beta]
+    return (measure(template + step) - measure(template - step)) / 2
+
+
+def test_a_unit_of_beta_0_is_a_standard_deviation_of_stature(template, shapedirs, sex):
+    found = change(lambda v: np.ptp(v[:, 1]), template, shapedirs, 0)
+    assert found == pytest.approx(survey_deviations(sex)[0], rel=0.02)
+
+
+def test_a_unit_of_beta_1_is_a_standard_deviation_of_mass_at_given_stature(arrays, template, shapedirs, sex):
+    found = change(lambda v: DENSITY * volume(v, arrays["f"]), template, shapedirs, 1)
+    assert found == pytest.approx(survey_deviations(sex)[1], rel=0.02)
+    assert abs(change(lambda v: np.ptp(v[:, 1]), template, shapedirs, 1)) < 1e-3
+
+
+def test_stature_brings_the_mass_that_goes_with_it(arrays, template, shapedirs, sex):
+    """Independent normal betas 0 and 1 then give the survey's spread of mass and its correlation."""
+    rows = [SURVEY[sex]] if sex in SURVEY else list(SURVEY.values())
+    wanted = CORRELATION * np.sqrt(np.mean([row[3] ** 2 for row in rows]))
+    found = change(lambda v: DENSITY * volume(v, arrays["f"]), template, shapedirs, 0)
+    assert found == pytest.approx(wanted, rel=0.15)  # the direction is of stature; its girth was not fitted
 
 
 # Joint displacements that the shape directions state: bone, beta, share of the bone's length per unit.
@@ -247,7 +330,12 @@ def test_no_shape_flips_a_face_or_crosses_the_midline(arrays, template, shapedir
         ("pelvis", "spine3", {0: 0.045, 2: -0.012}),
     ],
 )
-def test_betas_change_bones_by_what_they_say_and_no_other(joints, joint_shapes, start, end, rates):
+def test_betas_change_bones_by_what_they_say_and_no_other(
+    joints, joint_shapes, template, shapedirs, sex, start, end, rates
+):
+    # Beta 0 is scaled so that stature changes by a standard deviation; its rates are for 4.07 % of stature.
+    scale = survey_deviations(sex)[0] / np.ptp(template[:, 1]) / 0.0407
+    rates = {k: rate * (scale if k == 0 else 1) for k, rate in rates.items()}
     bone = joints[end] - joints[start]
     length = np.linalg.norm(bone)
     change = bone @ (joint_shapes[JOINTS.index(end)] - joint_shapes[JOINTS.index(start)]) / length
@@ -273,7 +361,7 @@ def test_bone_lengths_of_adults_are_within_reach(joints, joint_shapes):
         for signs in np.array(np.meshgrid(*[[-0.1, 0.1]] * 4)).reshape(4, -1).T:
             wanted = scale * (1 + signs) - 1
             betas = np.zeros(10)
-            betas[0] = (scale - 1) / 0.046
+            betas[0] = (scale - 1) / rate[:, 0].mean()
             betas[[2, 7, 3, 8]] = np.linalg.solve(rate[:, [2, 7, 3, 8]], wanted - rate[:, 0] * betas[0])
             assert np.abs(betas).max() < 3.5
             if scale == 1.0:
@@ -357,12 +445,13 @@ def segment_volumes(vertices, faces, joints):
     return found
 
 
-def test_volumes_share_out_like_de_leva_s_masses(arrays, template, joints):
+def test_volumes_share_out_like_de_leva_s_masses(arrays, template, joints, sex):
+    columns = {"neutral": (0, 1), "female": (0,), "male": (1,)}[sex]
     paired = set(DE_LEVA) - {"head", "trunk"}
-    totals = [sum(m[sex] * (1 + (s in paired)) for s, m in DE_LEVA.items()) for sex in (0, 1)]
+    totals = [sum(m[k] * (1 + (s in paired)) for s, m in DE_LEVA.items()) for k in (0, 1)]
     whole = volume(template, arrays["f"])
     for segment, found in segment_volumes(template, arrays["f"], joints).items():
-        share = np.mean([DE_LEVA[segment][sex] / totals[sex] for sex in (0, 1)])
+        share = np.mean([DE_LEVA[segment][column] / totals[column] for column in columns])
         assert found / whole == pytest.approx(share, rel=0.08), segment
 
 
@@ -417,11 +506,16 @@ def test_bending_collapses_no_joint(arrays, template, joint, turn, loss):
     assert volume(vertices, arrays["f"]) == pytest.approx(volume(template, arrays["f"]), rel=loss)
 
 
-def test_the_generator_makes_the_committed_file(tmp_path, arrays, template, joint_shapes):
-    out = tmp_path / "body.npz"
-    command = [sys.executable, str(MODELS / "generate_body.py"), "--out", str(out)]
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bodies")
+    command = [sys.executable, str(MODELS / "generate_body.py"), "--folder", str(folder)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
-    again = load(out)
+    return folder
+
+
+def test_the_generator_makes_the_committed_files(generated, arrays, template, joint_shapes, sex):
+    again = load(generated / FILES[sex])
     vertices = again["v_template"].astype(np.float64)
     # Another build of numpy may break ties of the edge collapse elsewhere: judge the shape, not the list.
     for a, b in ((vertices, template), (template, vertices)):

@@ -48,8 +48,15 @@ def _audit(event, arguments):
 sys.addaudithook(_audit)  # cannot be taken back; it does nothing while nobody watches
 
 
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    """Everything is imported before anybody watches: mujoco's glfw looks for its library in a process."""
+    folder = tmp_path_factory.mktemp("imported")
+    assert main(["convert", str(smpl2mjcf.model_file("walk.npz")), "--out", str(folder)]) == 0
+
+
 @pytest.fixture
-def watched(tmp_path):
+def watched(tmp_path, imported):
     """Code that a file ran, or files that were written outside of tmp_path, while the test lasted."""
     global _watching
     _seen.clear()
