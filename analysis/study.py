@@ -89,7 +89,7 @@ def torque_study(
     qpos = motion_to_qpos(humanoid, motion)
     path = trajectory(model, qpos, fps=motion.fps, cutoff=cutoff)
     floor = find_floor(model, qpos, motion.fps)
-    flown = flights(model, qpos, motion.fps, floor)
+    flown = flights(model, qpos, motion.fps, floor) if motion.root_known else []
     warn_of_implausible_rate(model, flown, motion.fps)
     result = inverse_dynamics(model, path)
     standing = standing_feet(model, path, floor)

@@ -195,7 +195,8 @@ def _print_summary(study: Study, out: Path) -> None:
     )
     missing = int((~study.motion.recorded).sum())
     if missing:
-        print(f"{missing} frames were not recorded: bridged, and with their neighbours not valid")
+        frames = "1 frame was" if missing == 1 else f"{missing} frames were"
+        print(f"{frames} not recorded: bridged, and with their neighbours not valid")
     print(study.floor)
     print(f"vertical root residual: mean {residual.mean():.3f} body weight over the valid frames")
     print("no ground forces yet: torques of a standing leg lack their ground force (flagged in the results)")

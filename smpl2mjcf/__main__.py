@@ -28,8 +28,8 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # argparse takes -1 and -0.5 for numbers, but -1e-3 and -1,0 for options.
-        self._negative_number_matcher = re.compile(r"^-[\d.][\d.,eE+-]*$")
+        # argparse takes -1 and -0.5 for numbers, but -1e-3, -1,0 and the axis -y for options.
+        self._negative_number_matcher = re.compile(r"^-([xyz]|[\d.][\d.,eE+-]*)$")
 
     def error(self, message: str) -> NoReturn:
         self.exit(_fail(f"{message} (see {self.prog} --help)"))

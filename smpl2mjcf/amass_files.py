@@ -40,17 +40,21 @@ LARGEST_RATE_ERROR = 0.05
 """How far the frame rate may be from frames over `mocap_time_length`, which counts them ends included."""
 
 _TEXTS = ("gender", "family", "source", "surface_model_type")
-_NUMBERS = ("poses", "trans", "betas", "recorded", "mocap_time_length", *SPLIT_POSES, *FPS_KEYS)
+_NUMBERS = (
+    "poses", "trans", "betas", "recorded", "root_known", "root_orient", "mocap_time_length", *FPS_KEYS
+)  # fmt: skip
 
 
-def read_amass(path: Path, fps: float | None = None, up: str = "z") -> Motion:
-    """The Motion of an AMASS-layout .npz in the file's own axes, whose vertical is `up`.
+def read_amass(path: Path, fps: float | None = None) -> Motion:
+    """The Motion of an AMASS-layout .npz, z up as the layout says.
 
     Raises MotionFileError for a file that cannot be read, lacks arrays or a frame rate, or contradicts
     itself.
     """
     arrays = _npz_arrays(path, {*_TEXTS, *_NUMBERS})
-    _join_poses(arrays)
+    if "poses" not in arrays and "root_orient" in arrays:
+        _join_poses(path, arrays)
+    _require_one_root(path, arrays)
     missing = [key for key in ("poses", "trans") if key not in arrays]
     if missing:
         raise MotionFileError(
@@ -84,9 +88,9 @@ def read_amass(path: Path, fps: float | None = None, up: str = "z") -> Motion:
             betas=betas,
             family=family,
             sex=sex,
-            up=up,
             source=_text(arrays["source"]) if "source" in arrays else path.name,
             recorded=arrays.get("recorded"),  # type: ignore[arg-type]
+            root_known=bool(np.all(arrays.get("root_known", True))),
         )
     except MotionError as problem:
         raise MotionFileError(f"{path}: {problem}") from problem
@@ -148,35 +152,45 @@ def save_motion(motion: Motion, path: str | Path) -> Path:
         arrays["mocap_framerate"] = motion.fps
     if not motion.recorded.all():
         arrays["recorded"] = motion.recorded
+    if not motion.root_known:
+        arrays["root_known"] = False
     packed = io.BytesIO()
     np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
     return write_whole(path, packed.getvalue())
 
 
-def _join_poses(arrays: dict[str, AnyArray]) -> None:
-    """Make `poses` of the SMPL-X release's parts where a file has only these."""
-    if "poses" in arrays or not {"root_orient", "pose_body"} <= set(arrays):
-        return
+def _join_poses(path: Path, arrays: dict[str, AnyArray]) -> None:
+    """Make `poses` of the SMPL-X release's parts where a file has only these; hands may be absent."""
+    arrays |= _npz_arrays(path, set(SPLIT_POSES))
     T = len(arrays["root_orient"]) if arrays["root_orient"].ndim else 0
     names = list(SPLIT_POSES) if "pose_hand" in arrays else list(SPLIT_POSES)[:2]
-    parts = [arrays[name] if name in arrays else np.zeros((T, SPLIT_POSES[name])) for name in names]
-    wrong = [
-        n
-        for n, part in zip(names, parts)
-        if part.shape != (T, SPLIT_POSES[n]) or part.dtype.kind not in "fiu"
-    ]
-    if wrong:
-        raise MotionFileError(
-            f"{wrong[0]} has shape {arrays[wrong[0]].shape}, expected {(T, SPLIT_POSES[wrong[0]])} numbers"
-        )
+    parts = [arrays.get(name, np.zeros((T, SPLIT_POSES[name]))) for name in names]
+    for name, part in zip(names, parts):
+        if part.shape != (T, SPLIT_POSES[name]) or part.dtype.kind not in "fiu":
+            raise MotionFileError(
+                f"{path}: {name} has shape {part.shape} {part.dtype}, "
+                f"expected numbers {(T, SPLIT_POSES[name])}"
+            )
     arrays["poses"] = np.concatenate(parts, axis=1)
+    arrays.setdefault("surface_model_type", np.array("smplx"))  # these keys are the SMPL-X release's
+
+
+def _require_one_root(path: Path, arrays: dict[str, AnyArray]) -> None:
+    """Raise where a file of the SMPL-X release contradicts itself: its poses begin with its root_orient."""
+    poses, root = arrays.get("poses"), arrays.get("root_orient")
+    if poses is None or root is None or poses.ndim != 2 or root.shape != poses[:, :3].shape:
+        return
+    if {poses.dtype.kind, root.dtype.kind} <= set("fiu") and not np.array_equal(
+        poses[:, :3].astype(np.float32), root.astype(np.float32), equal_nan=True
+    ):
+        raise MotionFileError(f"{path} holds two motions: the first three of poses are not root_orient")
 
 
 def _family(arrays: dict[str, AnyArray], width: int) -> str:
     for key in ("family", "surface_model_type"):
         if key in arrays:
             return _text(arrays[key]).lower()
-    return FAMILY_OF_WIDTH.get(width, "smplx" if "root_orient" in arrays else "")
+    return FAMILY_OF_WIDTH.get(width, "")
 
 
 def _frame_rate(path: Path, arrays: dict[str, AnyArray], fps: float | None) -> float:
@@ -186,8 +200,7 @@ def _frame_rate(path: Path, arrays: dict[str, AnyArray], fps: float | None) -> f
             raise MotionFileError(
                 f"{path}: {key} must be one number, received shape {value.shape} {value.dtype}"
             )
-    # 120.00004577636719 occurs in AMASS: a float32 period turned into a rate.
-    rates = {key: round(float(value.item()), 3) for key, value in stored.items()}
+    rates = {key: _true_rate(float(value.item())) for key, value in stored.items()}
     seconds = rates.pop("mocap_time_length", None)
     if len(set(rates.values())) > 1:
         raise MotionFileError(f"{path} states two frame rates: {rates}")
@@ -205,6 +218,13 @@ def _frame_rate(path: Path, arrays: dict[str, AnyArray], fps: float | None) -> f
             f"{path} states two frame rates: {stated} frames/s, and {frames} frames in {seconds} s; choose "
             "with --fps"
         )
+    return stated
+
+
+def _true_rate(stated: float) -> float:
+    """120.00004577636719 occurs in AMASS: a float32 period turned into a rate. 29.97003 is meant so."""
+    if np.isfinite(stated) and round(stated) > 0 and abs(stated - round(stated)) < 1e-3:
+        return float(round(stated))
     return stated
 
 

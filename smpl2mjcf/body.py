@@ -61,7 +61,7 @@ class Body:
 def complete_betas(body: Body, betas: ArrayLike | None) -> Array:
     """betas as (B,) float64; None means the mean shape.
 
-    A model with hundreds of shape directions (SMPL's 300) also takes the usual first 10.
+    A model with hundreds of shape directions (SMPL's 300) also takes the usual first 10, or AMASS' 16.
     Raises BodyError for any other length, or for values that are not finite.
     """
     count = body.num_betas
@@ -71,7 +71,7 @@ def complete_betas(body: Body, betas: ArrayLike | None) -> Array:
         given = np.asarray(betas, dtype=np.float64)
     except (TypeError, ValueError) as problem:
         raise BodyError(f"betas must be numbers, received {str(betas)[:80]!r}") from problem
-    accepted = (count, 10) if count > 10 else (count,)
+    accepted = (count, *(usual for usual in (10, 16) if usual < count))
     if given.ndim != 1 or len(given) not in accepted:
         raise BodyError(
             f"betas have shape {given.shape}; this {body.family} body takes "

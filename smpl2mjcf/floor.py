@@ -26,6 +26,13 @@ LEAST_SAGITTA, LARGEST_MISFIT = 0.004, 0.15
 """m that a flight's arc rises over its chord, and the share of it by which it may miss a parabola (RMS): who
 sits on a high chair or swings from a bar has both feet in the air and does not fall."""
 
+MOST_MISTAKEN = 6.0
+"""Factor between two frame rates that somebody can mistake for each other (20 and 120); an arc that would
+need a larger one is no fall."""
+
+LARGEST_SPREAD = 0.05
+"""m, median distance of the resting soles from the floor; more is stairs, drift or no floor."""
+
 RATE_TOLERANCE = 1.19
 """Factor by which the rate that free fall implies may differ from the stated one. Rates are mistaken
 for each other by factors of 1.2 (25 and 30) to 4; marker noise shifts a nine-frame flight's by up to 1.17."""
@@ -54,23 +61,32 @@ class Flight:
 
 
 def find_floor(model: mujoco.MjModel, qpos: ArrayLike, fps: float) -> Floor:
-    """The height of a clip's floor: the median over a resting foot's lowest points.
+    """The height of a clip's floor: the median over the frames of the lower resting sole's lowest point.
 
-    A foot rests in a frame if the lowest point of its sole moves slower than PLANTED. The median, since each
-    recording has its own floor, which a kick or a jump reaches below for some frames. Where no foot ever
-    rests (sliding, swimming, a clip of two frames), the lowest point of any sole.
+    A foot rests in a frame if the lowest point of its sole moves slower than PLANTED; the lower one, since
+    the other may be held up. The median, since each recording has its own floor, which a kick or a jump
+    reaches below for some frames. Where no foot ever rests (sliding, swimming, a clip of one frame), the
+    lowest point of any sole. A spread beyond LARGEST_SPREAD is warned of.
 
     model: a humanoid of ours, whose feet are box geoms named after their joints. qpos: (T, nq), NaN where
     not recorded.
     """
-    soles = np.stack([sole_points(model, qpos, side) for side in SIDES], axis=1)  # (T, 2, P, 3)
-    lowest_height, resting = _lowest(soles, fps)
+    positions = np.asarray(qpos, dtype=np.float64)
+    recorded = np.flatnonzero(np.isfinite(positions).all(axis=1))
+    soles = np.stack([sole_points(model, positions[recorded], side) for side in SIDES], axis=1)
+    lowest_height, resting = _lowest(soles, recorded / fps)
     if not resting.any():
-        return Floor(float(np.nanmin(lowest_height)), 0.0, 0)
-    heights = lowest_height[resting]
+        return Floor(float(lowest_height.min()), 0.0, 0)
+    heights = np.where(resting, lowest_height, np.inf).min(axis=1)[resting.any(axis=1)]
     floor = float(np.median(heights))
     spread = float(np.median(np.abs(heights - floor)))
-    return Floor(floor, spread, int(resting.any(axis=1).sum()))
+    if spread > LARGEST_SPREAD:
+        warnings.warn(
+            f"the soles rest at heights that lie {100 * spread:.0f} cm (median) from the floor found at "
+            f"z = {floor:.3f} m: stairs, a recording that drifts, or no level floor",
+            stacklevel=2,
+        )
+    return Floor(floor, spread, len(heights))
 
 
 def flights(model: mujoco.MjModel, qpos: ArrayLike, fps: float, floor: Floor) -> list[Flight]:
@@ -90,7 +106,9 @@ def flights(model: mujoco.MjModel, qpos: ArrayLike, fps: float, floor: Floor) ->
         parabola = np.polyfit(t, height, 2)
         misfit = float(np.sqrt(np.mean((np.polyval(parabola, t) - height) ** 2)))
         sagitta = -parabola[0] * t[-1] ** 2
-        if sagitta > LEAST_SAGITTA and misfit < LARGEST_MISFIT * sagitta:
+        fall = -2 * parabola[0] / float(np.linalg.norm(model.opt.gravity))
+        is_fall = MOST_MISTAKEN**-2 < fall < MOST_MISTAKEN**2
+        if is_fall and sagitta > LEAST_SAGITTA and misfit < LARGEST_MISFIT * sagitta:
             found.append(Flight(int(run[0]), int(run[-1]), float(2 * parabola[0])))
     return found
 
@@ -136,17 +154,15 @@ def sole_points(model: mujoco.MjModel, qpos: ArrayLike, side: str) -> Array:
     return points
 
 
-def _lowest(soles: Array, fps: float) -> tuple[Array, NDArray[np.bool_]]:
-    """(T, 2) height of each sole's (T, 2, P, 3) lowest point, and whether that point rests."""
+def _lowest(soles: Array, time: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """(T, 2) height of each sole's (T, 2, P, 3) lowest point at times (T,), and whether that point rests."""
     height = soles[..., 2]
-    lowest = np.where(np.isnan(height), np.inf, height).argmin(axis=2)[..., None]
+    lowest = height.argmin(axis=2)[..., None]
     lowest_height = np.take_along_axis(height, lowest, axis=2)[..., 0]
     if len(soles) < 2:
         return lowest_height, np.zeros(lowest_height.shape, dtype=bool)
-    speed = np.linalg.norm(np.gradient(soles, 1 / fps, axis=0), axis=-1)
-    with np.errstate(invalid="ignore"):  # beside a gap nothing is known of the speed
-        resting = np.take_along_axis(speed, lowest, axis=2)[..., 0] < PLANTED
-    return lowest_height, resting
+    speed = np.linalg.norm(np.gradient(soles, time, axis=0), axis=-1)
+    return lowest_height, np.take_along_axis(speed, lowest, axis=2)[..., 0] < PLANTED
 
 
 def _com_heights(model: mujoco.MjModel, qpos: Array) -> Array:

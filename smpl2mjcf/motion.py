@@ -54,6 +54,7 @@ class Motion:
     up: str = "z"  # the world's vertical axis; "unknown" in the axes of a camera
     source: str = ""  # where it came from, for people to read
     recorded: NDArray[np.bool_] = None  # type: ignore[assignment]  # (T,) False in a gap; None = all True
+    root_known: bool = True  # False: joint angles alone were seen, trans is a placeholder
     joint_names: tuple[str, ...] = field(init=False, default=())  # (J,), follows from family and J
 
     def __post_init__(self) -> None:

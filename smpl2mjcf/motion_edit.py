@@ -175,7 +175,8 @@ def _blended(first: Array, second: Array, weights: Array) -> Array:
 
 
 def _heading(root: Array) -> float:
-    """rad about z, where the pelvis faces (SMPL's z axis), or its top if it faces up or down."""
+    """rad about z, where the pelvis faces: square to its left, which bending and lying leave as it is."""
     R = Rotation.from_rotvec(root).as_matrix()
-    facing = R[:, 2] if np.hypot(*R[:2, 2]) > 0.5 else R[:, 1]
+    left = R[:, 0]
+    facing = (left[1], -left[0]) if np.hypot(left[0], left[1]) > 0.5 else R[:2, 2]  # on its side
     return float(np.arctan2(facing[1], facing[0]))

@@ -75,7 +75,7 @@ def load_motion(
     _require_options_that_apply(path, kind, skeleton, person, unit)
     body = default_body() if body is None else body
     motion = _read(path, kind, body, skeleton, fps, rotation, person, unit)
-    _require_plausible_units(motion, path)
+    _require_plausible_motion(motion, path)
     _warn_of_repeated_frames(motion, path)
     if motion.up == UNKNOWN and rotation is None:
         raise MotionFileError(
@@ -87,7 +87,9 @@ def load_motion(
         warnings.simplefilter("ignore")
         betas = betas_for_body(motion, body)
     upright = to_z_up(motion, joint_positions(body, betas)[0], rotation)
-    if rotation is None and kind == ".npz":
+    if motion.up != UNKNOWN:  # a camera may look down from a tower
+        _require_plausible_height(upright, path)
+    if rotation is None:
         _warn_of_lying(upright, path)
     return upright
 
@@ -132,21 +134,16 @@ def _require_options_that_apply(
         raise MotionFileError(f"{path} holds one person; --person belongs to the results of video methods")
 
 
-def _require_plausible_units(motion: Motion, path: Path) -> None:
-    trans = motion.trans[motion.recorded]
-    far = float(np.abs(trans).max())
+def _require_plausible_motion(motion: Motion, path: Path) -> None:
+    far = float(np.abs(motion.trans[motion.recorded]).max())
     if far > FARTHEST_PERSON:
         raise MotionFileError(f"{path}: the root is {far:.4g} from the origin; metres are accepted")
-    # A camera's axes have no height: all of the distance to it counts, which is as small in metres.
-    vertical = slice(None) if motion.up == UNKNOWN else "xyz".index(motion.up)
-    height = float(np.median(np.abs(trans[:, vertical])))
     steps = np.linalg.norm(np.diff(motion.trans, axis=0), axis=1) * motion.fps
     speed = float(np.nanmedian(steps)) if np.isfinite(steps).any() else 0.0
-    if height > HIGHEST_PERSON or speed > FASTEST_PERSON:
-        unit = "millimetres" if max(height / 200, speed / 300) > 1 else "centimetres"
+    if speed > FASTEST_PERSON:
+        unit = "millimetres" if speed > 300 else "centimetres"
         raise MotionFileError(
-            f"{path}: the root is {height:.4g} from the floor's height and moves by {speed:.4g} a second; "
-            f"this looks like {unit}, metres are accepted"
+            f"{path}: the root moves by {speed:.4g} a second; this looks like {unit}, metres are accepted"
         )
     some = np.flatnonzero(motion.recorded)
     some = some[:: -(-len(some) // FRAMES_LOOKED_AT)]
@@ -155,6 +152,16 @@ def _require_plausible_units(motion: Motion, path: Path) -> None:
         raise MotionFileError(
             f"{path}: joint {motion.joint_names[int(turn.argmax())]!r} is rotated by {turn.max():.4g}; "
             "this looks like degrees, radians are accepted"
+        )
+
+
+def _require_plausible_height(upright: Motion, path: Path) -> None:
+    height = float(np.median(np.abs(upright.trans[upright.recorded, 2])))
+    if height > HIGHEST_PERSON:
+        unit = "millimetres" if height > 200 else "centimetres"
+        raise MotionFileError(
+            f"{path}: the root is {height:.4g} above or below the world's origin; this looks like {unit}, "
+            "metres are accepted"
         )
 
 

@@ -46,7 +46,7 @@ def write_run_record(
         },
         **more,
     }
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    path.write_text(json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 @contextmanager

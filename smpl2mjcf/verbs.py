@@ -155,7 +155,7 @@ def add_motion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--up",
         metavar="AXIS",
-        help="what points up in the file's axes (default: as its format defines it): y, z, =-y for a level "
+        help="what points up in the file's axes (default: as its format defines it): y, z, -y for a level "
         "camera whose y axis points down, three numbers as 0,-0.98,0.2, or the nine of a rotation to z up",
     )
     parser.add_argument("--person", metavar="ID", help="who, of a result file with several people")

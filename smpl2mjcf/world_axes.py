@@ -23,17 +23,20 @@ def up_rotation(up: str | ArrayLike) -> Array:
     """
     accepted = "x, y, z, -x, -y, -z, 3 numbers that point up, or a rotation of 3 x 3 numbers"
     if isinstance(up, str):
-        sign, axis = (-1.0, up[1:]) if up.startswith("-") else (1.0, up)
+        axis = up.lower().removeprefix("+")
+        sign, axis = (-1.0, axis[1:]) if axis.startswith("-") else (1.0, axis)
         if axis not in ("x", "y", "z"):
             raise MotionError(f"unknown up axis {up!r}; accepted: {accepted}")
         up = sign * np.eye(3)["xyz".index(axis)]
     given = as_numbers("up", up)
+    if not np.isfinite(given).all():
+        raise MotionError(f"up holds values that are not finite: {given.ravel()[:9]}; accepted: {accepted}")
     if given.shape == (3, 3):
         bent = np.abs(given @ given.T - np.eye(3)).max()
         if not (bent < LARGEST_LENGTH_ERROR and np.linalg.det(given) > 0):
             raise MotionError(f"up is no rotation: R R^T is {bent:.2g} off the identity, or it mirrors")
         return given
-    if given.shape != (3,) or not (np.isfinite(given).all() and given.any()):
+    if given.shape != (3,) or not given.any():
         raise MotionError(f"up has shape {given.shape} and values {given.ravel()[:9]}; accepted: {accepted}")
     given = given / np.linalg.norm(given)
     axis_times_sine = np.cross(given, [0.0, 0.0, 1.0])

@@ -79,9 +79,9 @@ def test_gravity_may_be_given_as_an_axis_a_vector_or_a_rotation(command, tmp_pat
     seen = smpl2mjcf.turned(walk, R_camera_world, J0, up="z")
     smpl2mjcf.save_motion(seen, tmp_path / "camera.npz")
     back = R_camera_world.T @ np.diag([1.0, 1, 1])
-    ways = ("--up=-y", "--up=0,-1,0", "--up=" + ",".join(str(x) for x in back.ravel()))
-    for way in ways:
-        code, _, _, folder = command("convert", tmp_path / "camera.npz", way)
+    rotation = "--up=" + ",".join(str(x) for x in back.ravel())
+    for way in (("--up", "-y"), ("--up=-y",), ("--up", "0,-1,0"), (rotation,)):
+        code, _, _, folder = command("convert", tmp_path / "camera.npz", *way)
         assert code == 0
         motion = smpl2mjcf.load_motion(folder / "motion.npz")
         np.testing.assert_allclose((motion.trans + J0)[:, 2], (walk.trans + J0)[:, 2], atol=1e-9)

@@ -59,6 +59,36 @@ def test_kicks_below_the_floor_and_gaps_do_not_move_it(human):
     assert find_floor(human.model, qpos, 120.0).height == pytest.approx(0, abs=0.003)
 
 
+@pytest.mark.parametrize("lost", [slice(30, 31), slice(1, None, 2), [0, 1], [-1], slice(40, 44)])
+def test_lost_frames_leave_the_floor_where_it_is(human, lost):
+    """Also single ones: a difference across a lost frame is finite, its height is not."""
+    qpos = motion_to_qpos(human, smpl2mjcf.load_motion(smpl2mjcf.model_file("walk.npz")))[:200]
+    qpos[lost] = np.nan
+    assert find_floor(human.model, qpos, 120.0).height == pytest.approx(0, abs=0.003)
+
+
+def test_a_foot_held_up_is_not_the_floor(human, standing):
+    qpos = np.tile(standing, (60, 1))
+    for joint, angle in (("left_hip", -1.0), ("left_knee", 1.5)):
+        start = human.model.jnt_qposadr[human.joint_id(joint)]
+        qpos[:, start : start + 4] = Rotation.from_rotvec([angle, 0, 0]).as_quat(scalar_first=True)
+    assert find_floor(human.model, qpos, 60.0).height == pytest.approx(0, abs=1e-6)
+
+
+def test_stairs_are_no_floor_and_said_so(human, standing):
+    qpos = np.tile(standing, (90, 1))
+    qpos[:, 2] += np.repeat([0.0, 0.2, 0.4], 30)
+    with pytest.warns(UserWarning, match=r"20 cm \(median\) from the floor found at z = 0.200 m: stairs"):
+        find_floor(human.model, qpos, 60.0)
+
+
+def test_the_floor_is_where_most_frames_rest(human, standing):
+    """A quarter of the frames half a metre higher, on a box: the median stays, a mean would not."""
+    qpos = np.tile(standing, (80, 1))
+    qpos[60:, 2] += 0.5
+    assert find_floor(human.model, qpos, 60.0).height == pytest.approx(0, abs=1e-6)
+
+
 def test_a_foot_that_never_rests_leaves_the_lowest_point(human, standing):
     qpos = np.tile(standing, (30, 1))
     qpos[:, 0] = np.arange(30) * 0.02
@@ -107,6 +137,33 @@ def test_feet_in_the_air_without_falling_are_no_flight(human, standing):
         qpos[:, start : start + 4] = knee.as_quat(scalar_first=True)
     assert flights(human.model, qpos, 60.0, smpl2mjcf.Floor(0.0, 0.0, 1)) == []
     assert warn_of_implausible_rate(human.model, [], 60.0) is None
+
+
+def test_flights_are_above_their_own_floor(human, standing):
+    """On a balcony nobody flies while standing; hops there are found."""
+    qpos = hopping(standing, 60.0)
+    qpos[:, 2] += 3.0
+    floor = find_floor(human.model, qpos, 60.0)
+    assert floor.height == pytest.approx(3, abs=1e-6)
+    assert len(flights(human.model, qpos, 60.0, floor)) == 3
+    still = np.tile(standing, (60, 1))
+    still[:, 2] += 3.0 - 0.002 * np.linspace(-1, 1, 60) ** 2
+    assert flights(human.model, still, 60.0, floor) == []
+
+
+@pytest.mark.parametrize(
+    ("frames", "wobble"), [(600, 0.0), (30, 0.05)], ids=["forty times too slow", "no parabola"]
+)
+def test_arcs_too_slow_or_too_rough_are_no_falls(human, standing, frames, wobble):
+    """Carried up and down in ten seconds, or shaken in half a second: a smooth arc of that is a fall."""
+    qpos = np.tile(standing, (frames, 1))
+    s = np.linspace(-1, 1, frames)
+    qpos[:, 2] += 0.5 + 0.1 * (1 - s**2) + wobble * np.sin(3 * np.pi * s)
+    floor = smpl2mjcf.Floor(0.0, 0.0, 1)
+    assert flights(human.model, qpos, 60.0, floor) == []
+    if wobble:
+        qpos[:, 2] -= wobble * np.sin(3 * np.pi * s)
+        assert len(flights(human.model, qpos, 60.0, floor)) == 1
 
 
 def test_a_gap_is_no_flight(human, standing):

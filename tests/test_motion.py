@@ -205,9 +205,32 @@ def test_a_level_camera_s_axes_become_forward_left_up():
     np.testing.assert_allclose(R @ [0, 0, 1], [0, 1, 0], atol=1e-12)
 
 
+def test_a_camera_upside_down_is_turned_about_its_own_x():
+    np.testing.assert_array_equal(up_rotation("-z"), np.diag([1.0, -1.0, -1.0]))
+    np.testing.assert_array_equal(up_rotation([0, 0, -3.0]), np.diag([1.0, -1.0, -1.0]))
+
+
+def test_axes_may_be_written_with_a_sign_or_in_capitals():
+    for name in ("Z", "+z", "z"):
+        np.testing.assert_array_equal(up_rotation(name), np.eye(3))
+
+
 @pytest.mark.parametrize(
     "up",
-    ["w", "up", "", "-", [0, 0, 0], [1, 2], np.nan * np.ones(3), 2 * np.eye(3), np.diag([1, 1, -1.0]), None],
+    [
+        "w",
+        "up",
+        "",
+        "-",
+        [0, 0, 0],
+        [1, 2],
+        np.nan * np.ones(3),
+        [np.inf, 0, 0],
+        np.full((3, 3), np.inf),
+        2 * np.eye(3),
+        np.diag([1, 1, -1.0]),
+        None,
+    ],
 )
 def test_what_is_no_vertical_is_refused(up):
     with pytest.raises(MotionError, match="up"):

@@ -174,6 +174,21 @@ def test_joined_motions_go_on_where_the_last_ended():
     )
 
 
+@pytest.mark.parametrize("lean", [-120, -85, -62, -59, -30, 30, 59, 62, 85, 120])
+def test_headings_are_followed_while_the_body_leans(lean):
+    """Cut anywhere between upright and lying on the back or the belly, a turning body goes on as it was."""
+    T = 40
+    degrees = np.linspace(lean - 3, lean + 3, T)  # through 60, where facing gives way to the body's top
+    poses = np.zeros((T, 24, 3))
+    root = Rotation.from_euler("z", np.linspace(20, 60, T)[:, None], degrees=True)
+    poses[:, 0] = (root * Rotation.from_euler("x", 90 + degrees[:, None], degrees=True)).as_rotvec()
+    motion = Motion(poses, np.zeros((T, 3)), 30.0)
+    both = concatenate([trim(motion, 0, 20 / 30), trim(motion, 20 / 30)], np.zeros(3), blend=0.0)
+    assert turn_between(both.poses[:, 0], motion.poses[:, 0]) < 1e-9
+    other = concatenate([trim(motion, 0, 19 / 30), trim(motion, 21 / 30)], np.zeros(3), blend=0.0)
+    assert turn_between(other.poses[19:, 0], motion.poses[21:, 0]) < np.deg2rad(5)
+
+
 def test_joining_without_a_blend_drops_the_doubled_frame():
     motion = swinging(T=30)
     tail = trim(motion, 20 / 60)
@@ -217,6 +232,20 @@ def test_what_is_saved_is_read_back_exactly(tmp_path, family, joints, width):
         np.testing.assert_array_equal(getattr(back, name), getattr(motion, name))
     for name in ("fps", "family", "sex", "up", "source"):
         assert getattr(back, name) == getattr(motion, name)
+
+
+@pytest.mark.parametrize("fps", [29.97002997, 59.94, 1 / 3, 0.0004, 120.0, 1000.5])
+def test_frame_rates_come_back_as_they_were(tmp_path, fps):
+    motion = Motion(np.full((4, 24, 3), [[[0.1]], [[0.2]], [[0.3]], [[0.4]]]), np.zeros((4, 3)), fps)
+    arrays = dict(np.load(save_motion(motion, tmp_path / "m.npz")))
+    np.savez(tmp_path / "m.npz", **(arrays | {"poses": arrays["poses"] * 0 + np.pi / 2 * np.eye(72)[0]}))
+    assert smpl2mjcf.load_motion(tmp_path / "m.npz").fps == fps
+
+
+def test_a_placeholder_for_the_root_s_path_is_saved_as_one(tmp_path):
+    path = save_motion(swinging(root_known=False), tmp_path / "m.npz")
+    assert smpl2mjcf.load_motion(path).root_known is False
+    assert smpl2mjcf.load_motion(save_motion(swinging(), path)).root_known is True
 
 
 def test_a_smplx_file_has_its_release_s_keys(tmp_path):

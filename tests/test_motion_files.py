@@ -195,6 +195,52 @@ def test_bad_options_are_named(write, options, message):
         load_motion(write(amass()), **options)
 
 
+def test_the_split_layout_of_the_smplx_release_is_read(write):
+    """root_orient and pose_body alone, or with hands and face: SMPL-X, whatever else the file says."""
+    whole = amass(width=165)
+    poses = whole.pop("poses") + 0.01 * np.arange(165)
+    parts = dict(
+        zip(
+            ("root_orient", "pose_body", "pose_jaw", "pose_eye", "pose_hand"),
+            np.split(poses, (3, 66, 69, 75), axis=1),
+        )
+    )
+    motion = load_motion(write(whole | parts))
+    assert motion.family == "smplx"
+    np.testing.assert_array_equal(motion.poses.reshape(8, 165), poses)
+    body_only = load_motion(write(whole | {key: parts[key] for key in ("root_orient", "pose_body")}))
+    assert body_only.family == "smplx"
+    assert body_only.poses.shape == (8, 22, 3)
+    with pytest.raises(MotionFileError, match=r"pose_body has shape \(8, 62\)"):
+        load_motion(write(whole | {**parts, "pose_body": parts["pose_body"][:, :62]}))
+    with pytest.raises(MotionFileError, match="holds two motions"):
+        load_motion(write(whole | {**parts, "poses": 2 * poses}))
+
+
+def test_repeated_frames_are_pointed_out(write):
+    arrays = amass(T=20)
+    arrays["poses"] += 0.001 * np.arange(20)[:, None]
+    for key in ("poses", "trans"):
+        arrays[key][[5, 6, 12]] = arrays[key][[4, 4, 11]]
+    with pytest.warns(UserWarning, match="frames 5-6, 12 of 20 repeat the frame before exactly"):
+        load_motion(write(arrays))
+    still = amass(T=20)
+    still["trans"][:] = still["trans"][0]
+    load_motion(write(still))  # nobody moves: no warning
+
+
+def test_a_person_high_above_the_origin_of_another_axis_is_none(write):
+    """Twenty-seven metres along z is far away in a y-up file, and a unit's mistake in a z-up one."""
+    arrays = amass()
+    arrays["poses"][:, 0] = 0.001
+    arrays["trans"] += [0, 0.9, 26.1]
+    load_motion(write(arrays), up="y")
+    with pytest.raises(
+        MotionFileError, match="27 above or below the world's origin; this looks like centimetres"
+    ):
+        load_motion(write(arrays))
+
+
 def test_betas_of_a_file_come_with_their_family(write):
     family, betas = read_betas(write(amass() | {"betas": np.arange(16.0)}))
     assert family == "smplh"

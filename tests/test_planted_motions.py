@@ -12,6 +12,8 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
+from smpl2mjcf.humanoid import GRAVITY
+from smpl2mjcf.skeleton import mirror_name
 
 NAMES = ("squat", "sit_to_stand", "arm_raise")
 CONTACT = 0.005  # m: a vertex lower than this touches the floor
@@ -113,7 +115,7 @@ def grounds(performances, default_body):
             moment = data.xmat[pelvis].reshape(3, 3) @ data.qfrc_inverse[3:6] + np.cross(data.xpos[pelvis], F)
             pressure[t] = np.array([-moment[1], moment[0]]) / F[2]
             com[t] = data.subtree_com[0]
-        force /= humanoid.mass * smpl2mjcf.humanoid.GRAVITY
+        force /= humanoid.mass * GRAVITY
         made[name] = {"force": force, "pressure": pressure, "com": com, "qacc": qacc}
     return made
 
@@ -175,7 +177,7 @@ def test_begins_and_ends_at_rest(performance):
 
 def test_sides_mirror(performance):
     names = performance.motion.joint_names
-    other = [names.index(smpl2mjcf.skeleton.mirror_name(name)) for name in names]
+    other = [names.index(mirror_name(name)) for name in names]
     poses = performance.motion.poses[:, 1:]
     mirrored = performance.motion.poses[:, other][:, 1:] * [1, -1, -1]
     np.testing.assert_allclose(mirrored, poses, atol=1e-8)

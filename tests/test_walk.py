@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
+from smpl2mjcf.humanoid import GRAVITY
 
 STRIDE = 128  # frames
 STEP = STRIDE // 2
@@ -77,7 +78,7 @@ def ground(walk, default_body):
         com[t] = data.subtree_com[0]
     pressure[:, 0] -= walk.trans[STRIDE, 0] - walk.trans[0, 0]  # back to the first stride
     return {
-        "force": force / (humanoid.mass * smpl2mjcf.humanoid.GRAVITY),
+        "force": force / (humanoid.mass * GRAVITY),
         "pressure": pressure,
         "turning": turning[:, 0],
         "com": com,
