@@ -86,6 +86,12 @@ def torque_study(
         )
     humanoid = build_humanoid(body, betas, mass, sex, hands)
     model = humanoid.model
+    if motion.family == body.family == "smpl2mjcf" and motion.sex != body.sex:
+        warnings.warn(
+            f"this motion was made for the {motion.sex} default body: on the {body.sex} one, whose legs are "
+            "of another length, feet float or sink and slide by centimetres",
+            stacklevel=2,
+        )
     qpos = motion_to_qpos(humanoid, motion)
     path = trajectory(model, qpos, fps=motion.fps, cutoff=cutoff)
     floor = find_floor(model, qpos, motion.fps)

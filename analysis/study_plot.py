@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,18 @@ PANELS = (
     ("Knee (flexion +)", "knee", {"left": 1, "right": 1}, 0),
     ("Ankle (plantarflexion +)", "ankle", {"left": 1, "right": 1}, 0),
     ("Lumbar, spine1 (flexion +)", "spine1", {"": 1}, 0),
-    ("Shoulder (abduction +)", "shoulder", {"left": 1, "right": -1}, 2),
+    (
+        "Shoulder, the arm's own z axis (abduction + while it hangs)",
+        "shoulder",
+        {"left": 1, "right": -1},
+        2,
+    ),
 )
 """Title, joint, sign of the torque by side, axis. SMPL's y and z axes mirror between the sides."""
+
+
+TITLE_WIDTH = 110
+"""Letters in a line of the title: what fits over the panels."""
 
 
 def plot_study(study: Study, path: Path) -> None:
@@ -47,9 +57,9 @@ def plot_study(study: Study, path: Path) -> None:
     axes[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
     cutoff = "no filter" if study.cutoff is None else f"low-pass {study.cutoff:g} Hz"
     figure.suptitle(
-        f"{study.title}: {study.humanoid.mass:.1f} kg, {cutoff}\n"
+        f"{textwrap.fill(study.title, TITLE_WIDTH)}\n{study.humanoid.mass:.1f} kg, {cutoff}\n"
         "NO GROUND FORCES: dotted torques belong to a standing leg and lack its ground force; "
-        "grey: extrapolated ends",
+        "grey: extrapolated ends and gaps",
         fontsize="medium",
         parse_math=False,
     )
@@ -106,10 +116,12 @@ def _plot_torque(
         lacking = study.lacks_ground_force[:, dof]
         # One frame of overlap, so that the dotted curve joins the solid one.
         dotted = lacking | np.roll(lacking, 1) | np.roll(lacking, -1)
+        # Left lies wider underneath: where both sides do the same, both are seen.
+        width = 2.6 if side == "left" else 1.3
         axis.plot(
-            time, np.where(lacking, np.nan, torque), color=COLOURS[side], label=side or None, linewidth=1.6
+            time, np.where(lacking, np.nan, torque), color=COLOURS[side], label=side or None, linewidth=width
         )
-        axis.plot(time, np.where(dotted, torque, np.nan), ":", color=COLOURS[side], linewidth=1.0)
+        axis.plot(time, np.where(dotted, torque, np.nan), ":", color=COLOURS[side], linewidth=0.6 * width)
         shown.append(torque)
     axis.axhline(0.0, color="0.6", linewidth=0.8)
     axis.set_title(title, fontsize="medium", loc="left")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import Error as DynamicsError
+from smpl2mjcf.shipped_files import MOTIONS
 from smpl2mjcf.verbs import (
     MOTION_HELP,
     add_body_options,
@@ -63,19 +64,22 @@ class Torques:
 
 
 class Demo:
-    """`smpl2mjcf demo`: the main job on the embedded body and walk."""
+    """`smpl2mjcf demo`: the main job on the embedded body and one of the embedded motions."""
 
-    help = "joint torques of the embedded walk on the embedded body, by three engines"
+    help = "joint torques of an embedded motion on the embedded body, by three engines"
     errors = (Error, DynamicsError)
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """Only the output folder."""
+        """Which motion, and the output folder."""
+        parser.add_argument(
+            "motion", metavar="NAME", nargs="?", default=MOTIONS[0], choices=MOTIONS, help=", ".join(MOTIONS)
+        )
         add_out_option(parser, "out/demo")
 
     @staticmethod
     def run(args: argparse.Namespace) -> int:
-        """What `torques` does, and the three engines compared on frames of the walk."""
+        """What `torques` does, and the three engines compared on frames of the motion."""
         from smpl2mjcf import model_file
 
         options = argparse.Namespace(
@@ -92,7 +96,7 @@ class Demo:
             cutoff="6",
             out=args.out,
         )
-        record = _write_study(options, "demo", model_file("walk.npz"), _compare_engines)
+        record = _write_study(options, "demo", model_file(f"{args.motion}.npz"), _compare_engines)
         for pair, difference in record["engines"].items():
             print(f"  {pair}: largest relative difference {difference:.1e}")
         agree = all(difference <= AGREEMENT for difference in record["engines"].values())
@@ -188,6 +192,8 @@ def _cutoff_from(args: argparse.Namespace) -> float | None:
 
 
 def _print_summary(study: Study, out: Path) -> None:
+    import numpy as np
+
     valid = study.trajectory.valid
     residual = study.vertical_residual_bw[valid] if valid.any() else study.vertical_residual_bw
     print(
@@ -198,6 +204,9 @@ def _print_summary(study: Study, out: Path) -> None:
         frames = "1 frame was" if missing == 1 else f"{missing} frames were"
         print(f"{frames} not recorded: bridged, and with their neighbours not valid")
     print(study.floor)
+    if study.flights:
+        fall = np.median([-flight.acceleration for flight in study.flights])
+        print(f"flight phases: {len(study.flights)}, in which the centre of mass falls at {fall:.2f} m/s2")
     print(f"vertical root residual: mean {residual.mean():.3f} body weight over the valid frames")
     print("no ground forces yet: torques of a standing leg lack their ground force (flagged in the results)")
     print("written: " + ", ".join(str(out / name) for name in sorted(FILES)))

@@ -21,19 +21,15 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from .errors import MotionFileError
-from .frame_ranges import frame_ranges
 from .input_file import read_file
+from .text_numbers import LARGEST_NUMBER, LARGEST_TEXT, plain_numbers
 
 Array = NDArray[np.float64]
 
 INCH = 0.0254  # m
 
-LARGEST_FILE = 1 << 29  # bytes; CMU's longest clip has 20 MB
 MOST_BONES = 1000  # CMU's skeletons have 30
-LARGEST_NUMBER = 1e7
-"""Of any length or angle, as in a BVH: beyond it squares overflow somewhere."""
 
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _FRAME = re.compile(r"\d{1,12}", re.ASCII)
 
 ROOT = "root"
@@ -93,13 +89,17 @@ def read_asf(path: Path) -> AsfSkeleton:
             if words[0].startswith(":"):
                 section = words[0][1:].lower()
             elif section == "units" and words[0] == "length":
-                length_unit = float(words[1])
+                unit = plain_numbers(words[1:2])
+                if unit is None or not (unit >= 1 / LARGEST_NUMBER).all():
+                    what = f"cannot read {' '.join(words)[:80]!r}: the unit of length must be positive"
+                    raise MotionFileError(f"{path}, line {number}: {what}, up to {LARGEST_NUMBER:g}")
+                length_unit = float(unit[0])
             elif section == "units" and words[0] == "angle":
                 degrees = words[1].lower() == "deg"
             elif section == "root" and words[0] == "order":
                 root_order = tuple(word.lower() for word in words[1:])
             elif section == "root" and words[0] in ("position", "orientation"):
-                if any(map(_number, words[1:4])):
+                if _numbers(words[1:], 3).any():
                     raise MotionFileError(
                         f"{path}, line {number}: a root with a {words[0]} of its own in the zero pose is "
                         "not read; accepted: 0 0 0"
@@ -131,15 +131,12 @@ def read_asf(path: Path) -> AsfSkeleton:
             raise MotionFileError(f"{path}, line {number}: cannot read {' '.join(words)[:80]!r}") from problem
     if not raw or not parents:
         raise MotionFileError(f"{path} is not an ASF skeleton: it has no :bonedata or no :hierarchy")
-    if not 1 / LARGEST_NUMBER <= length_unit <= LARGEST_NUMBER:
-        raise MotionFileError(f"{path}: the unit of length must be positive, received {length_unit}")
     if sorted(root_order) != sorted(ROOT_ORDER):
         given = " ".join(root_order)
         raise MotionFileError(f"{path}: the root's order is {given}; accepted: {' '.join(ROOT_ORDER)}")
     absent = [name for name in parents if name not in raw]
     if absent:
-        some = ", ".join(absent)[:200]
-        raise MotionFileError(f"{path}: {some} stands in :hierarchy but not in :bonedata")
+        raise MotionFileError(f"{path}: {', '.join(absent)[:200]} stands in :hierarchy but not in :bonedata")
     metres = INCH / length_unit
     bones: dict[str, AsfBone] = {}
     for name in _parents_first(path, parents):
@@ -159,7 +156,7 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
     """
     widths = {ROOT: len(skeleton.root_order)}
     widths.update({name: len(bone.dof) for name, bone in skeleton.bones.items() if bone.dof})
-    frames: list[dict[str, list[float]]] = []
+    frames: list[dict[str, Array]] = []
     frame_number = None
     for number, words in _lines(path):
         if words[0].startswith(":"):
@@ -188,25 +185,19 @@ def read_amc(path: Path, skeleton: AsfSkeleton) -> dict[str, Array]:
             )
         if name in frames[-1]:
             raise MotionFileError(f"{path}, line {number}: {name!r} stands twice in frame {frame_number}")
-        try:
-            frames[-1][name] = list(map(float, values))
-        except ValueError as problem:
+        found = plain_numbers(values)
+        if found is None:
             raise MotionFileError(
-                f"{path}, line {number}: not a number in {' '.join(words)[:80]!r}"
-            ) from problem
+                f"{path}, line {number}: not a number in {' '.join(words)[:80]!r}; accepted: finite ones up "
+                f"to {LARGEST_NUMBER:g}"
+            )
+        frames[-1][name] = found
     if not frames:
         raise MotionFileError(f"{path} is not an AMC motion: it has no frames")
     absent = [(i + 1, name) for i, frame in enumerate(frames) for name in widths if name not in frame]
     if absent:
         raise MotionFileError(f"{path}: frame {absent[0][0]} has no {absent[0][1]!r}; is the file cut off?")
-    numbers = {name: np.array([frame[name] for frame in frames]) for name in widths}
-    finite = np.all([(np.abs(rows) <= LARGEST_NUMBER).all(axis=1) for rows in numbers.values()], axis=0)
-    if not finite.all():
-        raise MotionFileError(
-            f"{path}: NaN or infinite values in {frame_ranges(np.flatnonzero(~finite))} of {len(frames)} "
-            f"(counted from 0; numbers up to {LARGEST_NUMBER:g} are accepted)"
-        )
-    return numbers
+    return {name: np.array([frame[name] for frame in frames]) for name in widths}
 
 
 def bone_poses(skeleton: AsfSkeleton, numbers: dict[str, Array]) -> BonePoses:
@@ -232,8 +223,8 @@ def _rotation(angles: dict[str, Array], T: int, degrees: bool) -> Rotation:
 
 
 def _bone(raw: dict[str, list[str]], parent: str, metres: float, degrees: bool) -> AsfBone:
-    direction = np.array(_three(raw["direction"]))
-    angles = _three(raw["axis"])
+    direction = _numbers(raw["direction"], 3)
+    angles = _numbers(raw["axis"], 3)
     order = raw["axis"][3].upper() if len(raw["axis"]) > 3 else "XYZ"
     if sorted(order) != ["X", "Y", "Z"]:
         raise ValueError(f"axis order {order[:20]!r}; accepted: XYZ in any order")
@@ -244,7 +235,7 @@ def _bone(raw: dict[str, list[str]], parent: str, metres: float, degrees: bool) 
         raise ValueError(f"unknown dof {', '.join(sorted(unknown))}; accepted: rx, ry, rz")
     if len(set(dof)) < len(dof):
         raise ValueError(f"dof {' '.join(dof)} names one twice")
-    length = _number(raw["length"][0], "length ")
+    length = float(_numbers(raw["length"], 1, "length ")[0])
     if not length > 0:
         raise ValueError(f"length {length}; accepted: above 0")
     if not np.abs(direction).max() > 1e-9:
@@ -253,17 +244,15 @@ def _bone(raw: dict[str, list[str]], parent: str, metres: float, degrees: bool) 
     return AsfBone(parent, vector, axes, dof)
 
 
-def _three(words: list[str]) -> list[float]:
-    if len(words) < 3:
-        raise ValueError(f"{' '.join(words)!r} where three numbers are expected")
-    return [_number(word) for word in words[:3]]
-
-
-def _number(word: str, what: str = "") -> float:
-    """A plain decimal number of moderate size; float() also takes nan, inf and 1_000."""
-    if not _NUMBER.fullmatch(word) or abs(float(word)) > LARGEST_NUMBER:
-        raise ValueError(f"{what}{word[:40]} is not a number up to {LARGEST_NUMBER:g}")
-    return float(word)
+def _numbers(words: list[str], count: int, what: str = "") -> Array:
+    """(count,) the first numbers of a line."""
+    if len(words) < count:
+        expected = "three numbers are" if count == 3 else "a number is"
+        raise ValueError(f"{' '.join(words)!r} where {expected} expected")
+    numbers = plain_numbers(words[:count])
+    if numbers is None:
+        raise ValueError(f"{what}{' '.join(words[:count])[:40]} is not a number up to {LARGEST_NUMBER:g}")
+    return numbers
 
 
 def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
@@ -284,7 +273,7 @@ def _parents_first(path: Path, parents: dict[str, str]) -> list[str]:
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Line number and words of every line that is not blank or a comment."""
-    text = read_file(path, MotionFileError, LARGEST_FILE).decode("latin-1")
+    text = read_file(path, MotionFileError, LARGEST_TEXT).decode("latin-1")
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if words and not words[0].startswith("#"):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +19,20 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from .errors import MotionFileError
+from .frame_time import written_rate
 from .input_file import read_file
+from .text_numbers import LARGEST_NUMBER, LARGEST_TEXT, plain_numbers
 
 Array = NDArray[np.float64]
 
-LARGEST_FILE = 1 << 29  # bytes; ten minutes at 120 Hz of 70 joints take a quarter of it
 MOST_JOINTS = 2000  # a body with hands and face has a hundred
 MOST_DEPTH = 200
-LARGEST_NUMBER = 1e7
-"""Of any length or angle: a kilometre in millimetres is 1e6, and beyond it squares overflow somewhere."""
 
 POSITIONS = ("xposition", "yposition", "zposition")
 ROTATIONS = ("xrotation", "yrotation", "zrotation")
 
 _MOTION = re.compile(r"^[ \t]*MOTION[ \t\r]*$", re.MULTILINE)
 _TIMING = re.compile(r"\s*Frames\s*:[ \t]*(\S+)[ \t\r]*\n\s*Frame[ \t]+Time\s*:[ \t]*(\S+)[ \t\r]*(?:\n|$)")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +43,9 @@ class BvhClip:
     parents: tuple[int, ...]  # (J,), -1 for the root
     offsets: Array  # (J, 3) from the parent's start, in the file's unit
     channels: tuple[tuple[str, ...], ...]  # (J,) tuples of POSITIONS and ROTATIONS, in the file's order
-    ends: dict[int, Array]  # (3,) from the joint's start to its End Site, for joints that have one
     values: Array  # (T, C) one row a frame, the joints' channels after one another
     fps: float
+    rate_doubt: str = ""  # why fps may be wrong: a Frame Time of few digits
 
     @property
     def num_frames(self) -> int:
@@ -70,22 +67,22 @@ def read_bvh(path: Path) -> BvhClip:
     Raises MotionFileError with what is wrong: a hierarchy that does not close, a second ROOT, unknown
     channels, rows that do not fit the hierarchy or the stated number of frames, NaN, a Frame Time of 0.
     """
-    text = read_file(path, MotionFileError, LARGEST_FILE).decode("latin-1")
+    text = read_file(path, MotionFileError, LARGEST_TEXT).decode("latin-1")
     split = _MOTION.search(text)
     if not text.lstrip("\ufeffï»¿ \t\r\n").startswith("HIERARCHY") or split is None:
         raise MotionFileError(
             f"{path} is not a BVH file: it does not go from a line HIERARCHY to a line MOTION"
         )
-    names, parents, offsets, channels, ends = _hierarchy(path, text[: split.start()])
+    names, parents, offsets, channels = _hierarchy(path, text[: split.start()])
     timing = _TIMING.match(text, split.end())
     if timing is None:
         raise MotionFileError(
             f"{path}: MOTION must go on with the lines 'Frames: n' and 'Frame Time: seconds'"
         )
-    count, fps = _count(path, timing[1]), _rate(path, timing[2])
+    count, (fps, doubt) = _count(path, timing[1]), _rate(path, timing[2])
     first_line = text.count("\n", 0, timing.end()) + 1
     values = _rows(path, text[timing.end() :], sum(map(len, channels)), first_line, count)
-    return BvhClip(names, parents, offsets, channels, ends, values, fps)
+    return BvhClip(names, parents, offsets, channels, values, fps, doubt)
 
 
 def joint_poses(clip: BvhClip) -> tuple[list[Rotation], Array]:
@@ -143,14 +140,13 @@ def _length(vectors: Array) -> Array:
 
 def _hierarchy(
     path: Path, text: str
-) -> tuple[tuple[str, ...], tuple[int, ...], Array, tuple[tuple[str, ...], ...], dict[int, Array]]:
-    """Names, parents, offsets, channels and End Sites; the nesting is on a list, not on the call stack."""
+) -> tuple[tuple[str, ...], tuple[int, ...], Array, tuple[tuple[str, ...], ...]]:
+    """Names, parents, offsets and channels; the nesting is on a list, not on the call stack."""
     words = text.split()
     names: list[str] = []
     parents: list[int] = []
     offsets: dict[int, Array] = {}
     channels: dict[int, tuple[str, ...]] = {}
-    ends: dict[int, Array] = {}
     open_blocks: list[tuple[int, bool]] = []  # joint, and whether the block is its End Site
     at = words.index("HIERARCHY") + 1 if "HIERARCHY" in words else 1
 
@@ -184,12 +180,13 @@ def _hierarchy(
                 )
             at = brace + 1
         elif word == "OFFSET" and open_blocks:
-            vector = _numbers(words[at + 1 : at + 4])
+            vector = plain_numbers(words[at + 1 : at + 4])
             if vector is None or len(vector) != 3:
                 raise MotionFileError(
                     f"{where()}: OFFSET {' '.join(words[at + 1 : at + 4])[:80]!r}; three numbers are expected"
                 )
-            (ends if in_end else offsets)[joint] = vector
+            if not in_end:  # where a bone ends is not needed, only that the file is sound
+                offsets[joint] = vector
             at += 4
         elif word == "CHANNELS" and open_blocks and not in_end:
             count = words[at + 1] if at + 1 < len(words) else ""
@@ -220,15 +217,7 @@ def _hierarchy(
         raise MotionFileError(f"{path}: joint {twice[0]!r} stands twice in the hierarchy")
     order = range(len(names))
     rows = np.array([offsets[j] for j in order])
-    return tuple(names), tuple(parents), rows, tuple(channels[j] for j in order), ends
-
-
-def _numbers(words: list[str]) -> Array | None:
-    """Plain finite decimal numbers, or None: float() also takes nan, inf and 1_000."""
-    if not all(map(_NUMBER.fullmatch, words)):
-        return None
-    values = np.array(list(map(float, words)))
-    return values if (np.abs(values) <= LARGEST_NUMBER).all() else None
+    return tuple(names), tuple(parents), rows, tuple(channels[j] for j in order)
 
 
 def _rows(path: Path, text: str, width: int, first_line: int, count: int) -> Array:
@@ -245,21 +234,16 @@ def _rows(path: Path, text: str, width: int, first_line: int, count: int) -> Arr
         raise MotionFileError(f"{path} states {count} frames and has {len(lines)} rows; is the file cut off?")
     if not width:
         raise MotionFileError(f"{path}: no joint has a channel, so nothing moves")
-    try:
-        # Letters beside those of an exponent, and underscores, are the spellings only Python takes.
-        if re.search(r"[^-+.0-9\seE]", text):
-            raise ValueError
-        values = np.array([list(map(float, words)) for _, words in lines])
-    except ValueError:
-        values = None
-    if values is None or not (np.abs(values) <= LARGEST_NUMBER).all():
-        number, words = next((n, w) for n, w in lines if _numbers(w) is None)
-        word = next(w for w in words if _numbers([w]) is None)
+    rows = [plain_numbers(words) for _, words in lines]
+    values = [row for row in rows if row is not None]
+    if len(values) < len(rows):
+        number, words = next(line for line, row in zip(lines, rows) if row is None)
+        word = next(w for w in words if plain_numbers([w]) is None)
         raise MotionFileError(
             f"{path}, line {number}: {word[:40]!r} is not a number; accepted: finite ones up "
             f"to {LARGEST_NUMBER:g}"
         )
-    return values
+    return np.array(values)
 
 
 def _count(path: Path, word: str) -> int:
@@ -268,18 +252,10 @@ def _count(path: Path, word: str) -> int:
     return int(word)
 
 
-def _rate(path: Path, word: str) -> float:
-    """Frames per second of a Frame Time; .0083333 is 120: the whole rate that rounds to what is written."""
+def _rate(path: Path, word: str) -> tuple[float, str]:
     try:
-        period = Decimal(word)
-        if not (period.is_finite() and Decimal("1e-5") <= period <= Decimal(1000)):
-            raise InvalidOperation
-    except InvalidOperation:
+        return written_rate(word)
+    except ValueError:
         raise MotionFileError(
             f"{path}: Frame Time: {word[:40]!r}; a time above 0 in seconds is expected (1e-5 to 1000)"
         ) from None
-    last_digit = 10.0 ** int(period.as_tuple().exponent)
-    rate = 1 / float(period)
-    whole = round(rate)
-    whole_fits = whole and abs(1 / whole - float(period)) <= last_digit and abs(whole - rate) < 0.02 * rate
-    return float(whole) if whole_fits else rate

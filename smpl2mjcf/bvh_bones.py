@@ -21,9 +21,10 @@ from .bvh_names import TRUNK, Naming, find_joints, of_side, plain_names
 from .bvh_rest import limb_ends, rest_axes, rest_joints
 from .errors import MotionFileError
 from .motion import Motion
-from .recorded_bones import DOWN, SIDES, SMPL_KNEE, RecordedBones, leg_sole, smpl_elbow, smpl_wrist, turn
+from .recorded_bones import DOWN, SMPL_KNEE, RecordedBones, leg_sole, outward, smpl_elbow, smpl_wrist
 from .retarget import motion_of_bones
-from .skeleton import BODY_JOINTS
+from .skeleton import BODY_JOINTS, SIDES
+from .turning import smallest_rotation
 
 Array = NDArray[np.float64]
 
@@ -37,6 +38,11 @@ FARTHEST_HINGE = np.deg2rad(35)
 """How far a recorded knee's axis may lie from the one that its zero pose tells; an elbow's, twice as far: its
 joint also holds pronation."""
 
+SMPL_SLANT = np.deg2rad(20)
+"""How far a shank or forearm of SMPL's own T-pose may slant; the default body's do by 6 and 1.5 degrees."""
+
+UP = np.array([0.0, 1.0, 0.0])
+
 FLEXED = np.deg2rad(25)
 """A joint's axis shows where it is flexed at least this much; twist and noise outweigh less."""
 
@@ -45,19 +51,29 @@ CLEAR_JUMP = np.deg2rad(8)
 the frames after it."""
 
 
-def read_bvh_motion(path: Path, body: Body, fps: float | None = None, unit: str | None = None) -> Motion:
+def read_bvh_motion(
+    path: Path,
+    body: Body,
+    fps: float | None = None,
+    unit: str | None = None,
+    R_yup_file: Array | None = None,
+) -> Motion:
     """The y-up Motion of a BVH file on a body fitted to its bones.
 
-    fps: frames per second, where the file's Frame Time is wrong (a warning says when they differ). unit: of
-    UNITS, the file's unit of length.
+    fps: frames per second, where the file's Frame Time is wrong (a warning says when they differ) or too
+    short to tell (a warning says what was taken). unit: of UNITS, the file's unit of length. R_yup_file: the
+    rotation (3, 3) from the file's world axes to y-up ones; None for a file whose world is y up.
 
     Raises MotionFileError for a file that cannot be read, joint names of no known kind, a zero pose that no
-    person takes, or a missing or wrong unit (the message says which would fit).
+    person takes, a missing or wrong unit (the message says which would fit), or, without R_yup_file, a
+    person who stands along another axis than y.
     """
     clip = read_bvh(path)
-    bones = bvh_bones(clip, path, unit)
+    bones = bvh_bones(clip, path, unit, R_yup_file)
     rate = clip.fps if fps is None else float(fps)
-    if abs(rate - clip.fps) > 1e-3 * rate:
+    if fps is None and clip.rate_doubt:
+        warnings.warn(f"{path}: its Frame Time {clip.rate_doubt}; --fps overrules", stacklevel=2)
+    if abs(rate - clip.fps) > 1e-3 * rate and not clip.rate_doubt:
         warnings.warn(
             f"{path} states {clip.fps:.6g} frames/s; {rate:g} was asked for and is used", stacklevel=2
         )
@@ -65,16 +81,23 @@ def read_bvh_motion(path: Path, body: Body, fps: float | None = None, unit: str 
     return motion_of_bones(body, bones, rate, path.name)
 
 
-def bvh_bones(clip: BvhClip, path: Path, unit: str | None) -> RecordedBones:
-    """The recorded bones of a BVH clip whose lengths are in a unit of UNITS.
+def bvh_bones(clip: BvhClip, path: Path, unit: str | None, R_yup_file: Array | None = None) -> RecordedBones:
+    """The recorded bones of a BVH clip whose lengths are in a unit of UNITS, in a y-up world.
 
     Bones that the file has lost are named in one warning, and lengths that need them are left out.
-    Raises MotionFileError for joint names or a zero pose of no known kind, or a missing or wrong unit.
+    Raises MotionFileError for joint names or a zero pose of no known kind, a missing or wrong unit, or a
+    vertical that is not y where no R_yup_file is given.
     """
     naming, joints = find_joints(clip, path)
     metres = _metres(clip, joints, path, unit)
-    axes = rest_axes(clip, joints, path)
+    axes, up_rest = rest_axes(clip, joints, path)
     orientation, starts = joint_poses(clip)
+    if R_yup_file is None:
+        _require_y_up((orientation[joints["pelvis"]] * axes["pelvis"]).apply(UP), up_rest, path)
+    else:
+        # Only the world turns: the zero pose is read in the file's axes, whichever these are.
+        orientation = [Rotation.from_matrix(R_yup_file) * pose for pose in orientation]
+        starts = starts @ R_yup_file.T
     world = {joint: orientation[j] * axes[joint] for joint, j in joints.items()}
     end = limb_ends()
     rest = rest_joints(clip, joints, axes)
@@ -83,23 +106,52 @@ def bvh_bones(clip: BvhClip, path: Path, unit: str | None) -> RecordedBones:
         for joint in ("hip", "knee", "shoulder", "elbow"):
             name = f"{side}_{joint}"
             direction[name] = rest[end[name]] - rest[name]
-        hinge[f"{side}_knee"] = turn(DOWN, direction[f"{side}_knee"]).apply(SMPL_KNEE)
-        outward = np.array([SIDES[side], 0.0, 0.0])
+        spread = _carried(DOWN, direction[f"{side}_knee"], naming)
+        sunk = _carried(outward(side), direction[f"{side}_elbow"], naming)
         # CMU's elbow axes are turned by 30 degrees from those of level palms (its ASF files: axis 180 30 90).
         tilt = Rotation.from_rotvec([np.deg2rad(-30.0) if naming.cmu else 0.0, 0.0, 0.0])
-        hinge[f"{side}_elbow"] = turn(outward, direction[f"{side}_elbow"]).apply(tilt.apply(smpl_elbow(side)))
-        hinge[f"{side}_wrist"] = turn(outward, direction[f"{side}_elbow"]).apply(smpl_wrist(side))
+        hinge[f"{side}_knee"] = spread.apply(SMPL_KNEE)
+        hinge[f"{side}_elbow"] = sunk.apply(tilt.apply(smpl_elbow(side)))
+        hinge[f"{side}_wrist"] = sunk.apply(smpl_wrist(side))
         sole[side] = Rotation.identity()
         if naming.cmu:
             sole[side] = leg_sole(direction[f"{side}_knee"], hinge[f"{side}_knee"])
     _warn_of_hinges(world, hinge, path)
-    for side in SIDES:
+    for side in SIDES if not naming.smpl else ():
         _pronate(world, direction, side, clip, naming, orientation, axes)
     lengths = joint_lengths({joint: rest[joint] * metres for joint in BODY_JOINTS})
     for length in _warn_of_lost(clip, joints, path):
         del lengths[length]
     positions = {joint: starts[j] * metres for joint, j in joints.items()}
     return RecordedBones(world, positions, direction, hinge, sole, lengths)
+
+
+def _carried(straight: Array, direction: Array, naming: Naming) -> Rotation:
+    """What carries a hinge axis from a plain T-pose to the zero pose, by a bone's direction in both.
+
+    SMPL's bones slant in its own T-pose, and its axes do not: there nothing is carried, so that rotations of
+    SMPL come back as they are.
+    """
+    carried = smallest_rotation(straight, direction)
+    return Rotation.identity() if naming.smpl and carried.magnitude() < SMPL_SLANT else carried
+
+
+def _require_y_up(spine_up: Array, up_rest: Array, path: Path) -> None:
+    """Refuse a file whose axes are not known to be y up; spine_up (T, 3) of the frames, up_rest (3,).
+
+    A zero pose may lie in its file's axes while its frames stand along y: then the world is y up, as
+    customary.
+    """
+    mean = spine_up.mean(axis=0)
+    if up_rest @ UP > 0.5 or mean @ UP > mean @ up_rest:
+        return
+    k = int(np.abs(up_rest).argmax())
+    axis = ("-" if up_rest[k] < 0 else "") + "xyz"[k]
+    option = f"--up={axis}" if axis.startswith("-") else f"--up {axis}"
+    raise MotionFileError(
+        f"{path}: its zero pose stands along {axis}, and the person who moves does not stand along y: if the "
+        f"file is {axis} up say so with {option}; if it is y up and the person lies, with --up y"
+    )
 
 
 def _metres(clip: BvhClip, joints: dict[str, int], path: Path, unit: str | None) -> float:
@@ -171,7 +223,6 @@ def _pronate(
     along = direction[elbow] / np.linalg.norm(direction[elbow])
     quaternion = (world[elbow].inv() * world[f"{side}_wrist"]).as_quat()
     angle = 2 * np.arctan2(quaternion[:, :3] @ along, quaternion[:, 3])
-    angle = (angle + np.pi) % (2 * np.pi) - np.pi
     world[elbow] = world[elbow] * Rotation.from_rotvec(angle[:, None] * along)
 
 

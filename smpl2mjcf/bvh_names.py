@@ -12,8 +12,7 @@ from pathlib import Path
 
 from .bvh import BvhClip
 from .errors import MotionFileError
-from .recorded_bones import SIDES
-from .skeleton import BODY_JOINTS
+from .skeleton import BODY_JOINTS, SIDES
 
 TRUNK = ("spine1", "spine2", "spine3")
 
@@ -36,9 +35,10 @@ class Naming:
     pronation: str = ""  # the joint between elbow and wrist that only turns the forearm
     root: str = "Hips"
     mark: str = ""  # a joint that tells this kind from one with the same other names
-    cmu: bool = (
-        False  # CMU's conventions: the foot of the zero pose follows its leg, elbow axes turned by 30 deg
-    )
+    cmu: bool = False
+    """CMU's conventions: the foot of the zero pose follows its leg, elbow axes are turned by 30 degrees."""
+    smpl: bool = False
+    """SMPL's own joints: the elbow holds the forearm's pronation, hinges lie along the axes of the T-pose."""
 
 
 NAMINGS = (
@@ -60,7 +60,7 @@ NAMINGS = (
     ),
     Naming(
         "SMPL", "neck", "head", "left_hip", "left_knee", "left_ankle", ("left_foot",), "left_collar",
-        "left_shoulder", "left_elbow", "left_wrist", root="pelvis",
+        "left_shoulder", "left_elbow", "left_wrist", root="pelvis", smpl=True,
     ),
 )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """The zero pose of a BVH file: how each joint's own axes lie in a standing person.
 
 A zero pose that a person can take (arms and legs anywhere below a T-pose) has the same axes for all joints,
-those of the file, turned in one of 24 ways. In Ubisoft's LAFAN1 every bone lies along its own +x instead.
+those of the file, turned in one of 24 ways. In Ubisoft's LAFAN1 every bone lies along its own +x instead,
+hips along z; another program may have turned these axes too.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from scipy.spatial.transform import Rotation
 
 from .bvh import BvhClip
 from .errors import MotionFileError
-from .recorded_bones import SIDES
-from .skeleton import BODY_JOINTS
+from .recorded_bones import outward
+from .skeleton import BODY_JOINTS, SIDES
 
 Array = NDArray[np.float64]
 
@@ -36,9 +37,10 @@ def limb_ends() -> dict[str, str]:
     return {f"{side}_{first}": f"{side}_{second}" for side in SIDES for first, second in pairs}
 
 
-def rest_axes(clip: BvhClip, joints: dict[str, int], path: Path) -> dict[str, Rotation]:
+def rest_axes(clip: BvhClip, joints: dict[str, int], path: Path) -> tuple[dict[str, Rotation], Array]:
     """For each SMPL joint: from rest axes (left, up, forward) to the joint's own axes in the file.
 
+    Besides (3,), which way is up by the zero pose, in the file's axes; a file may say it otherwise.
     Raises MotionFileError for a zero pose that is neither a person's nor LAFAN1's.
     """
     starts = clip.rest_starts()
@@ -51,9 +53,12 @@ def rest_axes(clip: BvhClip, joints: dict[str, int], path: Path) -> dict[str, Ro
 
     across = bone("right_hip", "left_hip")
     limbs = [bone(first, second) for first, second in limb_ends().items()]
-    if min(limb[0] for limb in limbs) > 0.98 and across[2] > 0.98:
-        return _lafan_axes()
     left = _nearest_axis(across)
+    # Arms and legs of a person may hang alike, but never the same way as the trunk.
+    along = _nearest_axis(bone("pelvis", "neck"))
+    if min(limb @ along for limb in limbs) > 0.98 and across @ left > 0.98 and not along @ left:
+        turned = Rotation.from_matrix(np.stack([along, np.cross(left, along), left], axis=1))
+        return _lafan_axes(turned), turned.apply([0.0, 1.0, 0.0])
     legs = bone("left_hip", "left_ankle") + bone("right_hip", "right_ankle")
     up = _nearest_axis(-legs)
     # The pelvis and each leg must look like a person's, or the hinge axes would be guesses.
@@ -64,15 +69,15 @@ def rest_axes(clip: BvhClip, joints: dict[str, int], path: Path) -> dict[str, Ro
             "arms anywhere below a T-pose, or LAFAN1's bones along +x"
         )
     axes = Rotation.from_matrix(np.stack([left, up, np.cross(left, up)], axis=1))
-    for side, sign in SIDES.items():
+    for side in SIDES:
         for first, second in (("shoulder", "elbow"), ("elbow", "wrist")):
             arm = axes.inv().apply(bone(f"{side}_{first}", f"{side}_{second}"))
-            if arm[0] * sign < -0.5 or arm[1] > 0.7:
+            if arm @ outward(side) < -0.5 or arm[1] > 0.7:
                 raise MotionFileError(
                     f"{path}: in its zero pose the {side} {first} points {np.round(arm, 2).tolist()} (left, "
                     "up, forward); accepted: from a T-pose down to hanging arms"
                 )
-    return dict.fromkeys(joints, axes)
+    return dict.fromkeys(joints, axes), up
 
 
 def _nearest_axis(vector: Array) -> Array:
@@ -82,14 +87,16 @@ def _nearest_axis(vector: Array) -> Array:
     return axis
 
 
-def _lafan_axes() -> dict[str, Rotation]:
+def _lafan_axes(turned: Rotation) -> dict[str, Rotation]:
+    """As rest_axes, for LAFAN1's axes, turned so in the file."""
+
     def of(part: str) -> Rotation:
         columns = np.zeros((3, 3))
         for k, name in enumerate(_LAFAN_AXES[part]):
             columns["xyz".index(name[-1]), k] = -1.0 if name.startswith("-") else 1.0
         return Rotation.from_matrix(columns)
 
-    axes = {}
+    axes: dict[str, Rotation] = {}
     for joint in BODY_JOINTS:
         side, _, name = joint.partition("_")
         if name in ("collar", "shoulder", "elbow", "wrist"):
@@ -100,7 +107,7 @@ def _lafan_axes() -> dict[str, Rotation]:
             axes[joint] = Rotation.from_rotvec([0.0, 0.0, -bend]) * of("leg")
         else:
             axes[joint] = of("trunk")
-    return axes
+    return {joint: turned * own for joint, own in axes.items()}
 
 
 def rest_joints(clip: BvhClip, joints: dict[str, int], axes: dict[str, Rotation]) -> dict[str, Array]:

@@ -33,7 +33,16 @@ FARTHEST_MARKER = 1e4  # m
 FASTEST_RATE = 1e5  # 1/s
 MOST_STATED = 65535  # frames that the 16-bit fields can state
 
+SMALLEST_SPREAD = 0.05  # m; one hand's markers spread wider, a person's in a unit 25 times wrong do not
+SMALLEST_PERSON = 0.3  # m; below it the markers are a limb's or a prop's, or the unit is ten times wrong
+LARGEST_PERSON = 3.0  # m; the tallest with raised arms have 2.6
+LARGEST_SCENE = 10.0  # m, several people or things without names; one person in a unit ten times wrong has 16
+LIKELY_PERSON = 1.5  # m, between one who sits and one who reaches up
+
 METRES = {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "dm": 1e-1, "in": 0.0254, "inch": 0.0254, "ft": 0.3048}
+UNIT_NAMES = {
+    "m": "metres", "mm": "millimetres", "cm": "centimetres", "dm": "decimetres", "in": "inches", "ft": "feet",
+}  # fmt: skip
 
 NOT_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "REACTIONS", "SCALARS")
 """Parameters of POINT that list labels of computed curves, which Vicon stores among the points."""
@@ -51,11 +60,13 @@ def load_markers(
     """The markers of a C3D file in metres, NaN where one was not seen, in the file's axes.
 
     up: the axis that points up, "z" or "-y" for example, where the file does not say (POINT:Y_SCREEN) or
-    says it wrong. subject: whose, where the labels have the prefixes ("name:") of several. unit: of length,
-    where the file does not say. Labels lose their prefix; curves that are no positions are left out with a
-    warning, and unnamed points silently get the names "unlabelled_1" ...
+    says it wrong. subject: whose, where the labels have the prefixes ("name:") of several. unit: of METRES,
+    where the file does not say (POINT:UNITS); it overrules what it says with a warning. Labels lose their
+    prefix; curves that are no positions are left out with a warning, and unnamed points silently get the
+    names "unlabelled_1" ...
 
-    Raises MotionFileError for a file that cannot be read, that is cut off, or that holds no markers.
+    Raises MotionFileError for a file that cannot be read, that is cut off, that holds no markers, or whose
+    markers spread as no person's in this unit of length (the message says which it looks like).
     """
     path = Path(path)
     data = read_file(path, MotionFileError, LARGEST_FILE)
@@ -93,6 +104,10 @@ def load_markers(
             path,
             f"has marker {names[n]} at {np.abs(positions[t, n]).max():.3g} m in frame {t}; is it damaged?",
         )
+    labels = parameters.texts("POINT", "LABELS")
+    # A label without a prefix may be anyone's, or a thing's.
+    alone = all(n < len(labels) and ":" in labels[n] for n in keep)
+    _require_plausible_spread(path, positions, metres, alone)
     try:
         return Markers(names, positions, _tidy(rate), up or _up(parameters), path.name, owner)
     except MotionError as problem:
@@ -179,7 +194,34 @@ def _metres(path: Path, parameters: Parameters, unit: str | None) -> float:
     named = stated if unit is None else unit.lower()
     if named not in METRES:
         fail(path, f"has the unit of length {named!r} (unit=); accepted: {', '.join(METRES)}")
+    if stated in METRES and METRES[stated] != METRES[named]:
+        warnings.warn(
+            f"{path} states the unit of length {stated!r}; {named!r} was asked for and is used", stacklevel=3
+        )
     return METRES[named]
+
+
+def _require_plausible_spread(path: Path, positions: Array, metres: float, alone: bool) -> None:
+    """Refuse markers (T, N, 3) m that are in another unit; alone: all of them are one person's or thing's."""
+    seen = ~np.isnan(positions).any(axis=2)
+    several = seen.sum(axis=1) > 1
+    if not several.any():
+        return
+    extent = np.nanmax(positions[several], axis=1) - np.nanmin(positions[several], axis=1)
+    spread = float(np.median(extent.max(axis=1)))
+    largest = LARGEST_PERSON if alone else LARGEST_SCENE
+    if SMALLEST_PERSON <= spread <= largest:
+        return
+    sizes = {name: spread / metres * METRES[name] for name in UNIT_NAMES}
+    fitting = [name for name, size in sizes.items() if SMALLEST_PERSON <= size <= LARGEST_PERSON]
+    likely = min(fitting, key=lambda name: abs(np.log(sizes[name] / LIKELY_PERSON)), default=None)
+    looks = "is a person's in no known unit"
+    if likely is not None:
+        looks = f"looks like {UNIT_NAMES[likely]} (unit={likely!r})"
+    what = f"has markers that spread over {spread:.3g} m in the middle of its frames; this"
+    if not SMALLEST_SPREAD <= spread <= largest:
+        fail(path, f"{what} {looks}; accepted: {SMALLEST_SPREAD:g} to {largest:g} m")
+    warnings.warn(f"{path} {what} is a hand, a foot or a prop, or else {looks}", stacklevel=3)
 
 
 def _up(parameters: Parameters) -> str:

@@ -9,8 +9,9 @@ from .body import Body
 from .bone_fit import joint_lengths
 from .errors import MotionFileError
 from .motion import Motion
-from .recorded_bones import SIDES, RecordedBones, leg_sole
+from .recorded_bones import RecordedBones, leg_sole
 from .retarget import motion_of_bones
+from .skeleton import SIDES
 
 # SMPL's elbow holds the forearm's pronation, as in the radius of anatomical models; its wrist holds
 # flexion and deviation. CMU's lradius only flexes; lwrist, the distal half of the forearm, pronates.

@@ -9,20 +9,25 @@ import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+from .skeleton import SIDES
 
-SIDES = ("left", "right")
+Array = NDArray[np.float64]
 
 PLANTED = 0.2
 """m/s, below which the lowest point of a foot tells where the floor is."""
 
-AIRBORNE = 0.04
-"""m above the floor that every point of both soles must be for a flight phase. Soles are flat boxes."""
+AIRBORNE, WELL_CLEAR = 0.01, 0.04
+"""m above the floor that every point of both soles (flat boxes) must be throughout a flight phase, and at its
+height. Runners skim the floor with less, as do standing people's boxes in noisy recordings: flights that stay
+lower count where several of a clip agree."""
+
+AGREEING, AGREEMENT = 3, 0.15
+"""How many low flights must agree with each other, and how closely, relative to their median acceleration."""
 
 SHORTEST_FLIGHT = 5
 """Frames; fewer do not tell a curvature."""
 
-LEAST_SAGITTA, LARGEST_MISFIT = 0.004, 0.15
+LEAST_SAGITTA, LARGEST_MISFIT = 0.002, 0.15
 """m that a flight's arc rises over its chord, and the share of it by which it may miss a parabola (RMS): who
 sits on a high chair or swings from a bar has both feet in the air and does not fall."""
 
@@ -92,25 +97,40 @@ def find_floor(model: mujoco.MjModel, qpos: ArrayLike, fps: float) -> Floor:
 def flights(model: mujoco.MjModel, qpos: ArrayLike, fps: float, floor: Floor) -> list[Flight]:
     """The flight phases of a clip: both soles AIRBORNE above the floor while the centre of mass draws an arc.
 
+    Those that never get WELL_CLEAR of the floor count where AGREEING of them fall alike.
     model, qpos: as for find_floor.
     """
     soles = np.concatenate([sole_points(model, qpos, side) for side in SIDES], axis=1)
+    clearance = soles[..., 2].min(axis=1) - floor.height
     with np.errstate(invalid="ignore"):  # a gap is no flight
-        aloft = soles[..., 2].min(axis=1) > floor.height + AIRBORNE
-    found = []
+        aloft = clearance > AIRBORNE
+    high: list[Flight] = []
+    low: list[Flight] = []
     for run in np.split(np.arange(len(aloft)), np.flatnonzero(np.diff(aloft)) + 1):
         if not aloft[run[0]] or len(run) < SHORTEST_FLIGHT:
             continue
-        height = _com_heights(model, np.asarray(qpos)[run])
-        t = (np.arange(len(run)) - (len(run) - 1) / 2) / fps
-        parabola = np.polyfit(t, height, 2)
-        misfit = float(np.sqrt(np.mean((np.polyval(parabola, t) - height) ** 2)))
-        sagitta = -parabola[0] * t[-1] ** 2
-        fall = -2 * parabola[0] / float(np.linalg.norm(model.opt.gravity))
-        is_fall = MOST_MISTAKEN**-2 < fall < MOST_MISTAKEN**2
-        if is_fall and sagitta > LEAST_SAGITTA and misfit < LARGEST_MISFIT * sagitta:
-            found.append(Flight(int(run[0]), int(run[-1]), float(2 * parabola[0])))
-    return found
+        acceleration = _falling(model, np.asarray(qpos)[run], fps)
+        if acceleration is not None:
+            flight = Flight(int(run[0]), int(run[-1]), acceleration)
+            (high if clearance[run].max() > WELL_CLEAR else low).append(flight)
+    if low:
+        common = np.median([flight.acceleration for flight in low])
+        alike = [f for f in low if abs(f.acceleration - common) < AGREEMENT * abs(common)]
+        high += alike if len(alike) >= AGREEING else []
+    return sorted(high, key=lambda flight: flight.start)
+
+
+def _falling(model: mujoco.MjModel, qpos: Array, fps: float) -> float | None:
+    """m/s2, the vertical acceleration of the centre of mass where its path is a fall's, else None."""
+    height = _com_heights(model, qpos)
+    frames = np.arange(len(qpos)) - (len(qpos) - 1) / 2
+    parabola = np.polyfit(frames, height, 2)
+    misfit = float(np.sqrt(np.mean((np.polyval(parabola, frames) - height) ** 2)))
+    sagitta = -parabola[0] * frames[-1] ** 2
+    acceleration = float(2 * parabola[0] * fps**2)
+    fall = -acceleration / float(np.linalg.norm(model.opt.gravity))
+    is_fall = MOST_MISTAKEN**-2 < fall < MOST_MISTAKEN**2
+    return acceleration if is_fall and sagitta > LEAST_SAGITTA and misfit < LARGEST_MISFIT * sagitta else None
 
 
 def warn_of_implausible_rate(model: mujoco.MjModel, found: list[Flight], fps: float) -> float | None:

@@ -31,7 +31,7 @@ UP_AXES = ("y", "z")
 UNKNOWN = "unknown"
 """The up axis of a motion seen by a camera that was not told where gravity points."""
 
-LARGEST_FPS = 1e5
+FPS_RANGE = (1e-3, 1e5)
 
 LARGEST_LENGTH_ERROR = 1e-3
 """Of a quaternion; what is nearer to unit length is normalised, as in `dynamics`."""
@@ -69,11 +69,7 @@ class Motion:
             raise MotionError(f"unknown sex {self.sex!r}; accepted: {', '.join(SEXES)}")
         if self.up not in (*UP_AXES, UNKNOWN):
             raise MotionError(f"up axis {self.up!r}; accepted: {', '.join((*UP_AXES, UNKNOWN))}")
-        if isinstance(self.fps, bool) or not (isinstance(self.fps, Real) and 0 < self.fps <= LARGEST_FPS):
-            raise MotionError(
-                "fps must be a positive number of frames per second, "
-                f"{LARGEST_FPS:g} at most, received {self.fps!r}"
-            )
+        require_fps(self.fps)
         names = JOINT_NAMES[self.family]
         if poses.ndim != 3 or poses.shape[2] != 3 or poses.shape[1] not in (22, len(names)):
             raise MotionError(
@@ -139,6 +135,15 @@ def betas_for_body(motion: Motion, body: Body) -> Array | None:
     if len(betas) > count:
         warnings.warn(f"{len(betas)} betas cut to the {count} of this body", stacklevel=2)
     return np.concatenate([betas, np.zeros(count)])[:count]
+
+
+def require_fps(fps: object) -> None:
+    """Check a frame rate. Raises MotionError where it is not positive and finite, or out of FPS_RANGE."""
+    low, high = FPS_RANGE
+    if isinstance(fps, bool) or not (isinstance(fps, Real) and low <= float(fps) <= high):
+        raise MotionError(
+            f"fps must be a positive number of frames per second, {low:g} to {high:g}, received {fps!r}"
+        )
 
 
 def as_numbers(name: str, values: ArrayLike) -> Array:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,7 @@ from scipy.interpolate import make_interp_spline
 from scipy.spatial.transform import Rotation, RotationSpline, Slerp
 
 from .errors import MotionError
-from .motion import LARGEST_FPS, Motion
+from .motion import Motion, as_numbers, require_fps
 from .skeleton import mirror_name
 from .world_axes import turned
 
@@ -32,8 +33,7 @@ def resample(motion: Motion, fps: float) -> Motion:
 
     Raises MotionError for a rate that is not positive.
     """
-    if isinstance(fps, bool) or not (np.isreal(fps) and 0 < float(fps) <= LARGEST_FPS):
-        raise MotionError(f"fps must be a positive number, {LARGEST_FPS:g} at most, received {fps!r}")
+    require_fps(fps)
     T = motion.num_frames
     # Counted, not accumulated; the last frame is kept where it falls on the new rate up to rounding.
     count = int(np.floor((T - 1) * fps / motion.fps + SAME_TIME)) + 1
@@ -65,7 +65,7 @@ def trim(motion: Motion, start: float = 0.0, end: float | None = None) -> Motion
     Raises MotionError where no recorded frame lies between them.
     """
     end = np.inf if end is None else end
-    if not (np.isreal(start) and np.isreal(end) and start <= end):
+    if not (isinstance(start, Real) and isinstance(end, Real) and start <= end):
         raise MotionError(f"start {start!r} and end {end!r} must be seconds, start before end")
     frames = np.arange(motion.num_frames)
     kept = (frames >= start * motion.fps - SAME_TIME) & (frames <= end * motion.fps + SAME_TIME)
@@ -88,7 +88,7 @@ def mirror(motion: Motion) -> Motion:
     return replace(motion, poses=motion.poses[:, source] * -_MIRROR, trans=motion.trans * _MIRROR)
 
 
-def concatenate(motions: Sequence[Motion], root_joint: ArrayLike, blend: float = 0.2) -> Motion:
+def concatenate(motions: Iterable[Motion], root_joint: ArrayLike, blend: float = 0.2) -> Motion:
     """Motions one after the other: each is turned and moved along the floor to go on where the last ends.
 
     root_joint: (3,) m, J_pelvis of the body that they are played on. blend: s during which the end of one
@@ -98,14 +98,20 @@ def concatenate(motions: Sequence[Motion], root_joint: ArrayLike, blend: float =
     Raises MotionError for motions of different rates, families, shapes or sexes, that are not z up, whose
     blended frames were not all recorded, or that are shorter than the blend.
     """
+    motions = [motions] if isinstance(motions, Motion) else list(motions)
     if not motions:
         raise MotionError("no motions to concatenate")
-    if not (np.isreal(blend) and np.isfinite(blend) and blend >= 0):
+    J0 = as_numbers("root_joint", root_joint)
+    if J0.shape != (3,) or not np.isfinite(J0).all():
+        raise MotionError(
+            f"root_joint has shape {J0.shape}; expected (3,) m, smpl2mjcf.joint_positions(body, betas)[0]"
+        )
+    if not (isinstance(blend, Real) and np.isfinite(blend) and blend >= 0):
         raise MotionError(f"blend must be seconds, 0 or more, received {blend!r}")
     joined = motions[0]
     for following in motions[1:]:
         _require_alike(joined, following)
-        joined = _joined(joined, following, np.asarray(root_joint, dtype=np.float64), blend)
+        joined = _joined(joined, following, J0, blend)
     return joined
 
 

@@ -86,7 +86,9 @@ def load_motion(
         # Dropped betas are warned of where the body is shaped; here only the pelvis height depends on them.
         warnings.simplefilter("ignore")
         betas = betas_for_body(motion, body)
-    upright = to_z_up(motion, joint_positions(body, betas)[0], rotation)
+    turned_already = kind == ".bvh"
+    root = joint_positions(body, betas)[0]
+    upright = to_z_up(motion, root, None if turned_already else rotation)
     if motion.up != UNKNOWN:  # a camera may look down from a tower
         _require_plausible_height(upright, path)
     if rotation is None:
@@ -108,10 +110,11 @@ def _read(
         return read_amass(path, fps)
     if kind in RESULT_SUFFIXES:
         return read_result(path, body, person, fps)
+    if kind == ".bvh":  # y up or as said: its zero pose is turned along with it
+        R_yup_file = None if rotation is None else up_rotation("y").T @ rotation
+        return read_bvh_motion(path, body, fps, unit, R_yup_file)
     if rotation is not None and not np.allclose(rotation, up_rotation("y")):
-        raise MotionFileError(f"{path}: {kind} files are y up by definition; --up does not apply")
-    if kind == ".bvh":
-        return read_bvh_motion(path, body, fps, unit)
+        raise MotionFileError(f"{path}: .amc files are y up by definition; --up does not apply")
     if skeleton is None:
         raise MotionFileError(f"{path} holds joint angles only: give its skeleton with --skeleton FILE.asf")
     if fps is None:
@@ -180,9 +183,11 @@ def _warn_of_repeated_frames(motion: Motion, path: Path) -> None:
 
 
 def _warn_of_lying(motion: Motion, path: Path) -> None:
-    """A y-up file read as z-up shows a person who never rises from lying."""
+    """A file whose axes are not its format's shows a person who never rises from lying."""
     spine_up = Rotation.from_rotvec(motion.poses[motion.recorded, 0]).apply([0.0, 1.0, 0.0])[:, 2]
     if spine_up.max() < MOST_UPRIGHT_OF_LYING:
+        other = "y" if path.suffix.lower() == ".npz" else "z"
         warnings.warn(
-            f"{path}: the person lies all the time; if the file is y up, say so with --up y", stacklevel=3
+            f"{path}: the person lies all the time; if the file is {other} up, say so with --up {other}",
+            stacklevel=3,
         )

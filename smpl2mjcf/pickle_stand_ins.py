@@ -13,9 +13,6 @@ from typing import Any
 
 from .untrusted_arrays import MalformedFileError
 
-KEYS = "text and integers"
-"""What may be a dictionary's key, for messages."""
-
 Make = Callable[[tuple[Any, ...]], object]
 AllowList = Mapping[tuple[str, str], Make | None]
 """(module, name) -> our function from a tuple of arguments to a stand-in; None = may be named, not called."""
@@ -42,7 +39,24 @@ class StandIn:
 
     def as_key(self) -> int:
         """This object as a dictionary's key. Raises MalformedFileError where it is not a whole number."""
-        raise MalformedFileError(f"a pickle with a {type(self).__name__} as a key; {KEYS} are read")
+        raise _bad_key(self)
+
+
+def dictionary_key(value: Any) -> Any:
+    """A value as a dictionary's key or a set's member: text, bytes, an integer (numpy's too), bool or None.
+
+    Raises MalformedFileError for anything else.
+    """
+    # A nested tuple would be hashed recursively in C, which a deep enough one crashes; integers beyond
+    # Python's hash modulus can all be made to collide.
+    key = value.as_key() if isinstance(value, StandIn) else value  # WHAM numbers people with numpy's integers
+    if key is None or type(key) in (str, bytes, bool) or (type(key) is int and abs(key) < 2**60):
+        return key
+    raise _bad_key(key)
+
+
+def _bad_key(key: object) -> MalformedFileError:
+    return MalformedFileError(f"a pickle with a {type(key).__name__} as a key; text and integers are read")
 
 
 class PickleStream(io.BytesIO):

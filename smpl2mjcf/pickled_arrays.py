@@ -107,18 +107,19 @@ def _raw_bytes(raw: object, dtype: PickledDtype) -> bytes:
         case bytes() | bytearray() | memoryview():
             return bytes(raw)
         case PickledBytes(text=text) | str(text):
-            return _latin1(text)
+            return bytes_of(text)
         case list() if "O" in dtype.code:
             raise UnsafeFileError("an array of Python objects; only plain numbers are read")
         case _:
             raise MalformedFileError("a numpy array in a pickle whose data are not bytes")
 
 
-def _latin1(text: str) -> bytes:
+def bytes_of(text: str) -> bytes:
+    """Bytes that a pickle holds as text, one character a byte. Raises MalformedFileError for other text."""
     try:
         return text.encode("latin1")
     except UnicodeEncodeError:
-        raise MalformedFileError("a numpy array in a pickle whose data are not bytes") from None
+        raise MalformedFileError("an array or tensor in a pickle whose data are not bytes") from None
 
 
 def pickled_shape(value: object) -> tuple[int, ...]:

@@ -15,22 +15,24 @@ from scipy.spatial.transform import Rotation
 
 Array = NDArray[np.float64]
 
-SIDES = {"left": 1.0, "right": -1.0}
-"""The sides of the body, and the sign of x there."""
-
 DOWN = np.array([0.0, -1.0, 0.0])
 
 SMPL_KNEE = np.array([1.0, 0.0, 0.0])
 
 
+def outward(side: str) -> Array:
+    """(3,) away from the middle of the body on this side: where an arm points in the T-pose."""
+    return np.array([1.0 if side == "left" else -1.0, 0.0, 0.0])
+
+
 def smpl_elbow(side: str) -> Array:
     """(3,) the axis about which SMPL's elbow flexes in the T-pose, palms down."""
-    return np.array([0.0, -SIDES[side], 0.0])
+    return np.array([0.0, -outward(side)[0], 0.0])
 
 
 def smpl_wrist(side: str) -> Array:
     """(3,) the axis about which SMPL's wrist flexes (palm towards the forearm) in the T-pose, palms down."""
-    return np.array([0.0, 0.0, -SIDES[side]])
+    return np.array([0.0, 0.0, -outward(side)[0]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,18 +51,6 @@ class RecordedBones:
     ]  # (3,) rest axes: positive flexion of left_knee, left_elbow, left_wrist; right too
     sole: dict[str, Rotation]  # by side: from a foot flat on the floor to the foot of the zero pose
     lengths: dict[str, float]  # m, by the names of bone_fit.LENGTH_ACCURACY; those that the file has right
-
-
-def turn(from_vector: Array, to_vector: Array) -> Rotation:
-    """The smallest rotation that takes one direction to another; exact opposites have none of their own."""
-    a, b = from_vector / np.linalg.norm(from_vector), to_vector / np.linalg.norm(to_vector)
-    axis = np.cross(a, b)
-    sine, cosine = float(np.linalg.norm(axis)), float(a @ b)
-    if sine < 1e-12:
-        if cosine < 0:
-            raise ValueError(f"{from_vector} and {to_vector} point opposite ways")
-        return Rotation.identity()
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, cosine))
 
 
 def align(from_bone: Array, from_axis: Array, to_bone: Array, to_axis: Array) -> Rotation:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import Error, UnsafeFileError
-from .pickle_stand_ins import KEYS, AllowList, FollowedByBytes, Global, PickleStream, StandIn
+from .pickle_stand_ins import AllowList, FollowedByBytes, Global, PickleStream, StandIn, dictionary_key
 from .untrusted_arrays import MalformedFileError, quoted
 
 PersistentId = Callable[[object], object]
@@ -182,20 +182,20 @@ class _Machine:
 
     def set_item(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
-        _container(self.stack[-1], dict)[_scalar(key)] = value
+        _container(self.stack[-1], dict)[dictionary_key(key)] = value
 
     def set_items(self, _: Any) -> None:
         items = self.items()
         target = _container(self.stack[-1], dict)
-        target.update(zip(map(_scalar, items[::2]), items[1::2], strict=True))
+        target.update(zip(map(dictionary_key, items[::2]), items[1::2], strict=True))
 
     def add_items(self, _: Any) -> None:
         items = self.items()
-        _container(self.stack[-1], set).update(map(_scalar, items))
+        _container(self.stack[-1], set).update(map(dictionary_key, items))
 
     def frozen_set(self, _: Any) -> None:
         items = self.items()
-        self.stack.append(frozenset(map(_scalar, items)))
+        self.stack.append(frozenset(map(dictionary_key, items)))
 
     # --- what would run code in Python's unpickler ---
 
@@ -272,16 +272,6 @@ def _container(value: Any, kind: type) -> Any:
     if type(value) is not kind:
         raise MalformedFileError(f"a pickle that treats a {type(value).__name__} as a {kind.__name__}")
     return value
-
-
-def _scalar(key: Any) -> Any:
-    # A nested tuple would be hashed recursively in C, which a deep enough one crashes; integers beyond
-    # Python's hash modulus can all be made to collide.
-    if isinstance(key, StandIn):
-        key = key.as_key()  # numpy's integers: WHAM numbers its people with them
-    if key is None or type(key) in (str, bytes, bool) or (type(key) is int and abs(key) < 2**60):
-        return key
-    raise MalformedFileError(f"a pickle with a {type(key).__name__} as a key; {KEYS} are read")
 
 
 def _described(target: Any) -> str:

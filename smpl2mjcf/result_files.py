@@ -104,6 +104,7 @@ def _read(content: dict[Any, Any], path: Path, body: Body, person: str | None, f
         up=seen.up,
         source=f"{path.name} ({where}, frames {seen.frames[0]}-{seen.frames[-1]})",
         recorded=recorded,
+        root_known=seen.root_known,
     )
 
 

@@ -59,6 +59,7 @@ class Seen:
     betas: Array  # (B,)
     family: str
     up: str  # "y" or "unknown"
+    root_known: bool = True  # False: trans is a placeholder
 
 
 def wham(track: Track) -> Seen:
@@ -146,7 +147,7 @@ def phalp_people(content: dict[Any, Any]) -> dict[int, dict[str, Any]]:
         where = f"frame {ascii(name)[:80]}"
         frame = dictionary(value, where)
         time = whole_number(entry(frame, "time", where), f"{where}, time")
-        if frame.get("shot") == 1:
+        if whole_number(frame.get("shot", 0), f"{where}, shot") == 1:
             cuts.append(time)
         tids, ages, bodies = (entry(frame, key, where) for key in ("tid", "tracked_time", "smpl"))
         if not (isinstance(tids, list) and isinstance(ages, list) and isinstance(bodies, list)):
@@ -189,7 +190,7 @@ def phalp(track: Track) -> Seen:
             f"{track.path}: the video cuts to another shot at {frame_ranges(cuts)}; the poses jump there",
             stacklevel=5,
         )
-    return Seen(frames, poses, np.zeros((len(frames), 3)), betas, "smpl", UNKNOWN)
+    return Seen(frames, poses, np.zeros((len(frames), 3)), betas, "smpl", UNKNOWN, root_known=False)
 
 
 def prompthmr(track: Track) -> Seen:
@@ -216,7 +217,7 @@ def _rows(track: Track, key: str, frames: NDArray[np.int64], shape: tuple[int, .
 
 def _betas(track: Track, key: str, frames: NDArray[np.int64]) -> Array:
     where = f"{track.where}, {key}"
-    betas = numbers(entry(track.content, key, track.where), where, (len(frames), "B"), ("B",))
+    betas = numbers(entry(track.content, key, track.where), where, (len(frames), "B"), (1, "B"), ("B",))
     return one_shape(betas, frames, f"{track.path}: {where}")
 
 

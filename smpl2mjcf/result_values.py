@@ -21,7 +21,8 @@ from .joblib_pickle import JOBLIB, decompressed
 from .pickle_stand_ins import AllowList
 from .pickled_arrays import CONTAINERS, NUMPY, PickledArray
 from .restricted_pickle import read_pickle
-from .torch_tensors import LEGACY_HEAD, TORCH, TorchTensor, read_torch_legacy, read_torch_zip
+from .torch_archive import read_torch_zip
+from .torch_tensors import LEGACY_HEAD, TORCH, TorchTensor, read_torch_legacy
 from .untrusted_arrays import AnyArray, MalformedFileError, quoted
 
 Array = NDArray[np.float64]
@@ -98,9 +99,9 @@ def numbers(value: object, where: str, *shapes: tuple[int | str, ...]) -> AnyArr
     match value:
         case PickledArray() | TorchTensor():
             array = value.array()
-        case list() | tuple() if all(type(item) in (int, float) for item in value):
+        case list() | tuple() if None not in (items := [_python_number(item) for item in value]):
             # larger integers are no numbers of ours, and some do not even fit a float
-            array = np.array([item if abs(item) < 2**53 else np.nan for item in value], dtype=np.float64)
+            array = np.array([item if abs(item) < 2**53 else np.nan for item in items], dtype=np.float64)
         case _:
             raise MotionFileError(f"{where} is {kind_of(value)}; an array of numbers is expected")
     if array.dtype.kind not in "fiu":
@@ -110,6 +111,13 @@ def numbers(value: object, where: str, *shapes: tuple[int | str, ...]) -> AnyArr
         raise MotionFileError(f"{where} has shape {array.shape}, expected {expected}")
     # A copy: views of a file's bytes are read-only, and scipy's rotations take no such arrays.
     return array.copy()
+
+
+def _python_number(item: object) -> Any:
+    """The int or float of an item of a list, which may be numpy's; None where it is no number."""
+    if isinstance(item, PickledArray) and item.shape == ():  # others may be large
+        item = item.array().item()
+    return item if type(item) in (int, float) else None
 
 
 def _fits(shape: tuple[int, ...], expected: tuple[int | str, ...]) -> bool:
@@ -162,13 +170,21 @@ def frame_numbers(value: object, where: str) -> NDArray[np.int64]:
 
 
 def whole_number(value: object, where: str) -> int:
-    """The integer that a Python or numpy number holds. Raises MotionFileError for anything else."""
+    """The integer that a Python, numpy or torch number holds: 3, 3.0 or True.
+
+    Raises MotionFileError for anything else.
+    """
+    number = value
     if isinstance(value, PickledArray | TorchTensor):
         array = value.array()
-        value = array.item() if array.shape in ((), (1,)) and array.dtype.kind in "iu" else value
-    if type(value) is not int or not 0 <= value < 2**53:
+        number = array.item() if array.shape in ((), (1,)) else None
+    if not isinstance(number, int | float):
         raise MotionFileError(f"{where} is {kind_of(value)}; a number that counts is expected")
-    return value
+    if not (0 <= number < 2**53 and number == int(number)):
+        # an integer can be too long to print
+        shown = "far too large" if abs(number) >= 2**53 else f"{number:.9g}"
+        raise MotionFileError(f"{where} is {shown}; a whole number that counts is expected")
+    return int(number)
 
 
 def rotation_vectors(
@@ -199,8 +215,7 @@ def one_shape(betas: AnyArray, frames: NDArray[np.int64], where: str) -> Array:
     """(B,) the betas of a clip: the median over its frames, with one warning where they differ."""
     if betas.ndim == 1:
         betas = betas[np.newaxis]
-        frames = frames[:1]
-    rows = finite(betas, frames, where)
+    rows = finite(betas, frames[: len(betas)], where)  # one row stands for all frames
     with np.errstate(over="ignore", invalid="ignore"):
         varies = np.ptp(rows, axis=0).max(initial=0) > SMALLEST_SPREAD
         spread = rows.std(axis=0)

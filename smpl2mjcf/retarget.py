@@ -18,8 +18,8 @@ from scipy.spatial.transform import Rotation
 from .body import Body, joint_positions
 from .bone_fit import fit_betas
 from .motion import Motion
-from .recorded_bones import SIDES, SMPL_KNEE, RecordedBones, align, smpl_elbow, smpl_wrist
-from .skeleton import BODY_JOINTS, BODY_PARENTS
+from .recorded_bones import SMPL_KNEE, RecordedBones, align, smpl_elbow, smpl_wrist
+from .skeleton import BODY_JOINTS, BODY_PARENTS, SIDES
 
 Array = NDArray[np.float64]
 

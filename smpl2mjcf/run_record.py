@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import warnings
 from collections.abc import Callable, Iterator
@@ -23,7 +24,12 @@ def write_run_record(
     """Write run.json; `more` adds entries of the verb's own (inputs, warnings, results)."""
     record: dict[str, Any] = {
         "verb": verb,
-        "options": {key: value for key, value in vars(args).items() if not callable(value) and key != "verb"},
+        "options": {
+            # JSON has no infinity: such a number is kept as text
+            key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in vars(args).items()
+            if not callable(value) and key != "verb"
+        },
         "versions": package_versions(),
     }
     if humanoid is not None:

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from .errors import Error
 
+MOTIONS = ("walk", "run", "jump", "squat", "sit_to_stand", "arm_raise")
+"""The example motions: model_file("walk.npz") and so on."""
+
 
 def model_file(name: str) -> Path:
     """The path of a file that ships in models/ ("default_body.npz").
@@ -18,6 +21,9 @@ def model_file(name: str) -> Path:
         if (folder / name).is_file():
             return folder / name
     looked = " or ".join(str(folder) for folder in folders)
+    there = sorted({path.name for folder in folders for path in folder.glob("*.npz")})
+    if there:
+        raise Error(f"no file {name!r} ships with smpl2mjcf; available: {', '.join(there)}")
     raise Error(
         f"{name} is missing from this installation of smpl2mjcf (looked in {looked}); install it again"
     )

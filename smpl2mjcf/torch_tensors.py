@@ -1,34 +1,27 @@
-"""torch's tensors out of files, without torch: .pt archives, files before torch 1.6, tensors in pickles.
+"""torch's tensors out of pickles and out of files before torch 1.6, without torch.
 
 A tensor is pickled as a call of `torch._utils._rebuild_tensor_v2` with a storage, an offset into it, a
-size and strides (in items). Storages lie elsewhere: in a .pt archive (a zip file) as members of raw bytes,
-in the file before torch 1.6 behind the pickle, and in any other pickle (numpy's or joblib's) each as the
-bytes of such an old file. Where a tensor lived (cpu, cuda:0) does not matter. A storage is read when the
-numbers of a tensor on it are asked for.
+size and strides (in items). Storages lie elsewhere: in a .pt archive (`torch_archive`) as members of raw
+bytes, in the file before torch 1.6 behind the pickle, and in any other pickle (numpy's or joblib's) each as
+the bytes of such an old file. Where a tensor lived (cpu, cuda:0) does not matter. A storage is read when
+the numbers of a tensor on it are asked for.
 
 Source: torch/serialization.py, torch/_utils.py and torch/storage.py, torch 1.0 to 2.13.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import struct
-import zipfile
-import zlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .errors import Error, UnsafeFileError
+from .errors import UnsafeFileError
 from .pickle_stand_ins import AllowList, Global, PickleStream, StandIn
-from .pickled_arrays import CONTAINERS, NUMPY, PickledBytes, pickled_shape
-from .restricted_pickle import read_pickle, read_pickle_from
-from .untrusted_arrays import AnyArray, MalformedFileError, quoted
-
-MAX_STORAGE_BYTES = 1 << 29
-"""What one packed storage may unpack to (torch itself packs nothing)."""
+from .pickled_arrays import CONTAINERS, NUMPY, PickledBytes, bytes_of, pickled_shape
+from .restricted_pickle import read_pickle_from
+from .untrusted_arrays import AnyArray, MalformedFileError
 
 MAX_REPEATED_ITEMS = 1 << 24
 """Items of a tensor that shows its storage's items more than once (`expand`): they cost memory here."""
@@ -43,10 +36,6 @@ STORAGE_DTYPES = {
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_HEAD = b"\x80\x02\x8a\x0a" + _LEGACY_MAGIC.to_bytes(10, "little") + b"."
 """How every file of torch.save before 1.6 begins: its magic number as a pickle of protocol 2."""
-
-_DAMAGED_ZIP = (
-    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, RuntimeError, ValueError, LookupError,
-)  # fmt: skip
 
 
 class Storage(StandIn):
@@ -91,7 +80,7 @@ class PickledStorage(StandIn):
 
     def storage(self) -> Storage:
         """Raises MalformedFileError where the bytes are not those of one storage."""
-        data = self.data if isinstance(self.data, bytes) else _latin1(self.data.text)
+        data = self.data if isinstance(self.data, bytes) else bytes_of(self.data.text)
         storage = _read_legacy(data, STORAGES)
         if not isinstance(storage, Storage):
             raise MalformedFileError("a pickled tensor whose storage is something else")
@@ -180,57 +169,19 @@ TORCH: AllowList = {
 }
 """Tensors, in any pickle."""
 
-_IN_TORCH_FILES: AllowList = {**NUMPY, **CONTAINERS, **TORCH}
+IN_TORCH_FILES: AllowList = {**NUMPY, **CONTAINERS, **TORCH}
+"""All that a file of torch.save may name."""
 
 
-# --- torch's two kinds of file ---
-
-
-def read_torch_zip(data: bytes) -> object:
-    """What torch.save (1.6 and newer) put into a .pt archive; tensors as TorchTensor.
-
-    Raises UnsafeFileError for what is not on the tables above, MalformedFileError for a zip file that is
-    damaged or is no such archive.
-    """
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data))
-        names = archive.namelist()
-    except _DAMAGED_ZIP as error:
-        raise MalformedFileError(f"a truncated or corrupted zip archive ({quoted(str(error))})") from error
-    pickles = [name for name in names if name.rpartition("/")[2] == "data.pkl"]
-    if len(pickles) != 1:
-        raise MalformedFileError("a zip archive without one data.pkl, not one of torch.save")
-    root = pickles[0].removesuffix("data.pkl")
-    order = ">" if f"{root}byteorder" in names and _member(archive, f"{root}byteorder", 16) == b"big" else "<"
-    storages = _Storages(order, lambda key, needed: _member(archive, f"{root}data/{key}", needed))
-    content = _member(archive, pickles[0], MAX_STORAGE_BYTES)
-    return read_pickle(content, _IN_TORCH_FILES, storages.storage_of)
-
-
-def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    try:
-        info = archive.getinfo(name)
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise MalformedFileError(f"member {quoted(name)} is packed as torch never packs")
-        packed = info.compress_type == zipfile.ZIP_DEFLATED
-        most = min(most, MAX_STORAGE_BYTES) if packed else most
-        if info.file_size > most:
-            raise MalformedFileError(
-                f"member {quoted(name)} has {info.file_size} bytes; at most {most} are read (a zip bomb?)"
-            )
-        return archive.read(info)
-    except Error:
-        raise
-    except _DAMAGED_ZIP as error:
-        raise MalformedFileError(f"member {quoted(name)} is missing or corrupted") from error
+# --- the storages of a file, and the file of before torch 1.6 ---
 
 
 def read_torch_legacy(data: bytes) -> object:
     """What torch.save before 1.6 (or _use_new_zipfile_serialization=False) wrote; tensors as TorchTensor.
 
-    Raises as read_torch_zip does.
+    Raises UnsafeFileError for what is not on the tables above, MalformedFileError for damage.
     """
-    return _read_legacy(data, _IN_TORCH_FILES)
+    return _read_legacy(data, IN_TORCH_FILES)
 
 
 def _read_legacy(data: bytes, allowed: AllowList) -> object:
@@ -240,7 +191,7 @@ def _read_legacy(data: bytes, allowed: AllowList) -> object:
         raise MalformedFileError("a file of torch before 1.6 whose head is damaged")
     order = ">" if system.get("little_endian") is False else "<"
     contents: dict[str, memoryview] = {}
-    storages = _Storages(order, lambda key, _: contents[key])
+    storages = Storages(order, lambda key, _: contents[key])
     result = read_pickle_from(stream, allowed, storages.storage_of)
     keys = read_pickle_from(stream, {})
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
@@ -258,7 +209,7 @@ def _read_legacy(data: bytes, allowed: AllowList) -> object:
     return result
 
 
-class _Storages:
+class Storages:
     """The storages that the persistent ids of one pickle name, each made once."""
 
     def __init__(self, order: str, fetch: Callable[[str, int], bytes | memoryview]) -> None:
@@ -283,10 +234,3 @@ class _Storages:
         if (storage.dtype, storage.count) != (dtype, count):
             raise MalformedFileError("a torch file that describes one storage in two ways")
         return storage
-
-
-def _latin1(text: str) -> bytes:
-    try:
-        return text.encode("latin1")
-    except UnicodeEncodeError:
-        raise MalformedFileError("a pickled torch storage that is not made of bytes") from None

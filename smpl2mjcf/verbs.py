@@ -19,7 +19,7 @@ from .skeleton import HANDS, SEXES
 
 if TYPE_CHECKING:
     from .body import Array, Body
-    from .floor import Floor
+    from .floor import Flight, Floor
     from .motion import Motion
 
 MOTION_HELP = "AMASS-layout .npz, .amc, .bvh, or what WHAM, GVHMR, TRAM, PHALP or PromptHMR wrote"
@@ -64,7 +64,8 @@ class Convert:
         """The motion, how to read it, what to do with it."""
         parser.add_argument("motion", metavar="MOTION", help=MOTION_HELP)
         add_motion_options(parser)
-        parser.add_argument("--body", metavar="FILE", help="body it is played on (default: our own body)")
+        parser.add_argument("--body", metavar="FILE", help="body it is played on (default: our own)")
+        parser.add_argument("--sex", choices=SEXES, help="of our own body (default: neutral)")
         parser.add_argument("--start", type=float, metavar="S", default=0.0, help="first second kept")
         parser.add_argument("--end", type=float, metavar="S", help="last second kept")
         parser.add_argument("--resample", type=float, metavar="HZ", help="another frame rate, not filtered")
@@ -78,21 +79,20 @@ class Convert:
     def run(args: argparse.Namespace) -> int:
         """Write motion.npz and run.json."""
         from .amass_files import save_motion
-        from .body_files import default_body, load_body
         from .motion_edit import mirror, resample, trim
         from .output_folder import output_folder
         from .run_record import shown_warnings, write_run_record
 
         require_other_names(args.motion, Path(args.out), ("motion.npz", "run.json"))
         with output_folder(args.out) as folder, shown_warnings(progress) as caught:
-            body = default_body() if args.body is None else load_body(args.body)
+            body = body_from(args)
             recording = motion_from(args, args.motion, body)
             motion = trim(recording, args.start, args.end)
             if args.resample is not None:
                 motion = resample(motion, args.resample)
             if args.mirror:
                 motion = mirror(motion)
-            floor = _floor_of(motion, body)
+            floor, found = _floor_and_flights(motion, body)
             if args.to_floor:
                 motion = replace(motion, trans=motion.trans - [0.0, 0.0, floor.height])
             save_motion(motion, folder / "motion.npz")
@@ -102,6 +102,7 @@ class Convert:
                 args,
                 inputs=motion_record(recording, args.motion),
                 floor={**asdict(floor), "moved_to_zero": args.to_floor},
+                flights=[asdict(flight) for flight in found],
                 warnings=[str(warning.message) for warning in caught],
             )
         where = Path(args.out) / "motion.npz"
@@ -110,10 +111,11 @@ class Convert:
         return 0
 
 
-def _floor_of(motion: Motion, body: Body) -> Floor:
+def _floor_and_flights(motion: Motion, body: Body) -> tuple[Floor, list[Flight]]:
+    """Where the clip's floor is and where it flies; warns of a frame rate that free fall contradicts."""
     import warnings
 
-    from .floor import find_floor
+    from .floor import find_floor, flights, warn_of_implausible_rate
     from .humanoid import build_humanoid
     from .motion import betas_for_body
     from .qpos import motion_to_qpos
@@ -121,7 +123,11 @@ def _floor_of(motion: Motion, body: Body) -> Floor:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the file keeps its betas, whatever they mean to the body
         humanoid = build_humanoid(body, betas_for_body(motion, body))
-    return find_floor(humanoid.model, motion_to_qpos(humanoid, motion), motion.fps)
+    qpos = motion_to_qpos(humanoid, motion)
+    floor = find_floor(humanoid.model, qpos, motion.fps)
+    found = flights(humanoid.model, qpos, motion.fps, floor) if motion.root_known else []
+    warn_of_implausible_rate(humanoid.model, found, motion.fps)
+    return floor, found
 
 
 def add_body_options(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from .errors import MotionError
 from .motion import LARGEST_LENGTH_ERROR, UNKNOWN, Motion, as_numbers
+from .turning import smallest_rotation
 
 Array = NDArray[np.float64]
 
@@ -38,12 +39,7 @@ def up_rotation(up: str | ArrayLike) -> Array:
         return given
     if given.shape != (3,) or not given.any():
         raise MotionError(f"up has shape {given.shape} and values {given.ravel()[:9]}; accepted: {accepted}")
-    given = given / np.linalg.norm(given)
-    axis_times_sine = np.cross(given, [0.0, 0.0, 1.0])
-    sine, cosine = np.linalg.norm(axis_times_sine), given[2]
-    if sine < 1e-12:  # along z already, or upside down: then about x
-        return np.diag([1.0, np.sign(cosine), np.sign(cosine)])
-    return Rotation.from_rotvec(axis_times_sine / sine * np.arctan2(sine, cosine)).as_matrix()
+    return smallest_rotation(given, np.array([0.0, 0.0, 1.0])).as_matrix()
 
 
 def to_z_up(motion: Motion, root_joint: ArrayLike, up: str | ArrayLike | None = None) -> Motion:

@@ -10,6 +10,8 @@ from scipy.spatial.transform import Rotation
 import smpl2mjcf
 from smpl2mjcf.bvh import joint_poses, lost_bones, read_bvh
 from smpl2mjcf.bvh_bones import read_bvh_motion
+from smpl2mjcf.frame_time import CUSTOMARY_RATES, written_rate
+from smpl2mjcf.turning import smallest_rotation
 
 ARM = """HIERARCHY
 ROOT Hips
@@ -55,7 +57,7 @@ def test_a_small_file_by_hand(write):
     assert clip.names == ("Hips", "Upper Arm", "Hand")
     assert clip.parents == (-1, 0, 1)
     assert clip.fps == 120.0
-    np.testing.assert_array_equal(clip.ends[2], [0, 1, 0])
+    np.testing.assert_array_equal(clip.offsets, [[1, 2, 3], [0, 10, 0], [0, 5, 0]])  # no End Site among them
     orientation, start = joint_poses(clip)
     # Position channels stand for the root's OFFSET.
     np.testing.assert_allclose(start[:, 0], [[0, 0, 0], [0, 10, 0], [0, 15, 0]], atol=1e-12)
@@ -129,11 +131,55 @@ def test_spellings_that_occur(write, change):
         ("0.0416667", 24.0),
         ("0.0166833", pytest.approx(59.9402, abs=1e-3)), ("0.01", 100.0), ("8.3333e-3", 120.0),
         ("0.02", 50.0),
-        ("0.0069444", 144.0), ("0.0333667", pytest.approx(29.97, abs=1e-3)), ("0.4", 2.5),
+        ("0.0069444", 144.0), ("0.0333667", pytest.approx(29.97, abs=1e-3)),
+        # Few digits: the one customary rate that rounds to them.
+        ("0.017", 60.0), ("0.033", 30.0), ("0.008", 120.0), ("0.0083", 120.0),
+        ("0.042", 24.0), ("0.021", 48.0), ("0.014", 72.0), ("0.011", 90.0),
+        # Zeros dropped at the end: with two decimals others would round to them too.
+        ("0.05", 20.0), ("0.005", 200.0), ("0.04", 25.0),
+        # Cut off, 32 bits, no customary rate, none that is whole.
+        ("0.0166666", 60.0), ("0.01666", 60.0), ("0.041667000", 24.0), ("0.016000", 62.5), ("0.010101", 99.0),
     ],
 )  # fmt: skip
 def test_the_rate_that_a_frame_time_rounds(write, written, fps):
-    assert read_bvh(write(ARM.replace(".0083333", written))).fps == fps
+    clip = read_bvh(write(ARM.replace(".0083333", written)))
+    assert (clip.fps, clip.rate_doubt) == (fps, "")
+
+
+@pytest.mark.parametrize("rate", [r for r in CUSTOMARY_RATES if r <= 240])
+@pytest.mark.parametrize("digits", [3, 4, 5, 6, 7, 8])
+def test_customary_rates_survive_their_rounding(rate, digits):
+    """However many digits a program writes: the rate itself, or a doubt that is said."""
+    found, doubt = written_rate(f"{1 / rate:.{digits}f}")
+    assert found == rate or doubt
+    assert digits < 4 or not doubt
+
+
+@pytest.mark.parametrize(
+    ("written", "fps", "message"),
+    [
+        ("0.016", 62.5, "0.016 s rounds that of no customary rate; 62.5 frames/s are taken"),
+        ("0.4", 2.5, "no customary rate; 2.5 frames/s"),
+        ("0.007", 144.0, "0.007 s rounds that of 144, 150 frames/s; 144 are taken"),
+        ("0.004", 250.0, "0.004 s rounds that of 240, 250 frames/s; 250 are taken"),
+        ("0.03", 30.0, "0.03 s rounds that of 30, 40 frames/s; 30 are taken"),
+        ("0.006", 160.0, "160, 180 frames/s; 160 are taken"),
+    ],
+)
+@pytest.mark.usefixtures("quiet")
+def test_a_doubtful_rate_is_said(shared, default_body, tmp_path, written, fps, message):
+    text = (shared / "data" / "cmu_mocap" / "131_03.bvh").read_text()
+    head, rows = text.split("Frame Time: .0083333\n")
+    rows = "\n".join(rows.splitlines()[:9])
+    path = tmp_path / "clip.bvh"
+    path.write_text(f"{head.replace('1102', '9')}Frame Time: {written}\n{rows}\n")
+    with pytest.warns(UserWarning, match=message):
+        assert read_bvh_motion(path, default_body, unit="cmu").fps == fps
+    # Who says the rate need not read that it was doubtful.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert read_bvh_motion(path, default_body, fps=90.0, unit="cmu").fps == 90.0
+    assert not [w for w in caught if "frames/s" in str(w.message)]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +195,8 @@ def test_the_rate_that_a_frame_time_rounds(write, written, fps):
         (".0083333", "nan", "a time above 0"),
         (".0083333", "-0.01", "a time above 0"),
         (".0083333", "1e-99999999", "a time above 0"),
+        (".0083333", "0.0_1", "a time above 0"),
+        (".0083333", "0.01" + "0" * 5000, "a time above 0"),
         ("10 20 30", "10 nan 30", "line 25: 'nan' is not a number"),
         ("10 20 30", "10 1e999 30", "line 25: '1e999' is not a number"),
         ("10 20 30", "10 1_0 30", "line 25: '1_0' is not a number"),
@@ -297,6 +345,90 @@ def test_the_zero_pose_may_face_any_way(shared, default_body, tmp_path, axes):
     )
     assert apart.magnitude().max() < 1e-5  # eight digits of degrees, through a gimbal of 85
     np.testing.assert_allclose(ours.trans, theirs.trans[frames], atol=1e-6)
+
+
+def cycled(text, times=1):
+    """The same file told in other axes, world and zero pose alike: x becomes y, y becomes z, z becomes x."""
+    for _ in range(times):
+        text = re.sub(r"OFFSET\s+(\S+)\s+(\S+)\s+(\S+)", r"OFFSET \3 \1 \2", text)
+        text = re.sub("([XYZ])(position|rotation)", lambda m: "YZX"["XYZ".index(m[1])] + m[2], text)
+    return text
+
+
+CYCLE = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])  # what it does to a vector
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(("times", "axis"), [(1, "z"), (2, "x")])
+def test_files_that_are_not_y_up_need_their_rotation(shared, default_body, tmp_path, times, axis):
+    """Told in other axes, the motion is the same, turned by what is left of both; 1e-9 is rounding."""
+    path = shared / "data" / "cmu_mocap" / "131_01.bvh"
+    theirs = read_bvh_motion(path, default_body, unit="cmu")
+    other = tmp_path / "other.bvh"
+    other.write_text(cycled(path.read_text(), times))
+    Q = np.linalg.matrix_power(CYCLE, times)
+    ours = read_bvh_motion(other, default_body, unit="cmu", R_yup_file=Q.T)
+    np.testing.assert_allclose(ours.poses, theirs.poses, atol=1e-9)
+    np.testing.assert_allclose(ours.trans, theirs.trans, atol=1e-9)
+    assert ours.up == "y"
+    # The smallest rotation keeps another heading.
+    upright = smallest_rotation(np.eye(3)["xyz".index(axis)], [0, 1, 0])
+    ours = read_bvh_motion(other, default_body, unit="cmu", R_yup_file=upright.as_matrix())
+    heading = upright.as_matrix() @ Q
+    np.testing.assert_allclose(heading @ [0, 1, 0], [0, 1, 0], atol=1e-12)
+    root = Rotation.from_matrix(heading) * Rotation.from_rotvec(theirs.poses[:, 0])
+    apart = root.inv() * Rotation.from_rotvec(ours.poses[:, 0])
+    assert apart.magnitude().max() < 1e-9
+    np.testing.assert_allclose(ours.poses[:, 1:], theirs.poses[:, 1:], atol=1e-9)
+    J0 = smpl2mjcf.joint_positions(default_body, theirs.betas)[0]
+    np.testing.assert_allclose(ours.trans + J0, (theirs.trans + J0) @ heading.T, atol=1e-9)
+    # Without a rotation nobody is laid down silently; y up may be said of one who lies.
+    said = f"stands along {axis}, .* not stand along y: if the file is {axis} up say so with --up {axis}"
+    with pytest.raises(smpl2mjcf.MotionFileError, match=said):
+        read_bvh_motion(other, default_body, unit="cmu")
+    lying = read_bvh_motion(other, default_body, unit="cmu", R_yup_file=np.eye(3))
+    spine = Rotation.from_rotvec(lying.poses[:, 0]).apply([0, 1, 0])
+    assert np.abs(spine[:, 1]).max() < 0.5
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_z_up_world_on_a_y_up_zero_pose(shared, default_body, tmp_path):
+    """Only the root's numbers are told in z-up axes, as game engines do it."""
+    path = shared / "data" / "cmu_mocap" / "131_01.bvh"
+    clip = read_bvh(path)
+    head, rows = path.read_text().split("Frame Time: .0083333\n")
+    assert clip.channels[0] == ("xposition", "yposition", "zposition", "zrotation", "yrotation", "xrotation")
+    root = clip.values[:, :6].copy()
+    root[:, :3] = root[:, :3] @ CYCLE.T
+    turned = Rotation.from_matrix(CYCLE) * Rotation.from_euler("ZYX", root[:, 3:], degrees=True)
+    root[:, 3:] = turned.as_euler("ZYX", degrees=True)
+    lines = [
+        " ".join([*(f"{x:.9f}" for x in new), *row.split()[6:]]) for new, row in zip(root, rows.splitlines())
+    ]
+    other = tmp_path / "other.bvh"
+    other.write_text(f"{head}Frame Time: .0083333\n" + "\n".join(lines) + "\n")
+    ours = read_bvh_motion(other, default_body, unit="cmu", R_yup_file=CYCLE.T)
+    theirs = read_bvh_motion(path, default_body, unit="cmu")
+    np.testing.assert_allclose(ours.poses, theirs.poses, atol=1e-6)  # nine digits, through a gimbal
+    np.testing.assert_allclose(ours.trans, theirs.trans, atol=1e-6)
+
+
+def test_the_smallest_rotation():
+    """It takes one direction to the other, and its angle is theirs; opposites have one of their own."""
+    rng = np.random.default_rng(4)
+    for a, b in rng.normal(size=(50, 2, 3)):
+        R = smallest_rotation(a, b)
+        np.testing.assert_allclose(R.apply(a / np.linalg.norm(a)), b / np.linalg.norm(b), atol=1e-12)
+        cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+        assert R.magnitude() == pytest.approx(np.arccos(cosine), abs=1e-7)
+        assert smallest_rotation(a, 3 * a).magnitude() < 1e-7
+        np.testing.assert_allclose(smallest_rotation(a, -a).apply(a), -a, atol=1e-9)
+    np.testing.assert_allclose(
+        smallest_rotation([0, 0, -2], [0, 0, 1]).as_matrix(), np.diag([1, -1, -1]), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        smallest_rotation([1, 0, 0], [-1, 0, 0]).apply([1, 0, 0]), [-1, 0, 0], atol=1e-12
+    )
 
 
 @pytest.mark.usefixtures("quiet")

@@ -151,7 +151,6 @@ def test_more_than_255_labels_and_unnamed_points(tmp_path):
     positions = rng.uniform(1, 900, (2, 300, 3))
     path = tmp_path / "many.c3d"
     labels = [f"P{n}" for n in range(297)] + ["", "me:a"]
-    path.write_bytes(c3d_bytes(positions, np.zeros((2, 300), bool), labels=labels, units="m"))
     path.write_bytes(c3d_bytes(positions / 1000, np.zeros((2, 300), bool), labels=labels, units="m"))
     markers = load_markers(path)
     assert markers.names[255:257] == ("P255", "P256")
@@ -249,6 +248,66 @@ def test_what_only_the_user_knows_is_asked_for(tmp_path, cloud, options, message
         load_markers(path)
     if options.get("units") == "":
         assert load_markers(path, unit="mm").fps == 100.0
+
+
+def test_a_unit_of_the_user_wins_and_is_said(tmp_path, cloud):
+    path = tmp_path / "cloud.c3d"
+    path.write_bytes(c3d_bytes(cloud[0] / 10, cloud[1], units="mm"))
+    with pytest.warns(UserWarning, match="states the unit of length 'mm'; 'cm' was asked for and is used"):
+        ours = load_markers(path, unit="cm")
+    path.write_bytes(c3d_bytes(cloud[0] / 10, cloud[1], units="cm"))
+    np.testing.assert_array_equal(ours.positions, load_markers(path, unit="CM").positions)
+
+
+PERSON = np.array([[0.1, 0.2, 0.02], [0.3, 0.2, 1.7], [-0.2, 0.1, 1.1]])  # m: toe, head, hand
+METRES = {"m": 1, "cm": 100, "mm": 1000, "in": 1 / 0.0254, "ft": 1 / 0.3048}
+
+
+def person(path, per_metre, labels, units, size=1.0, others=()):
+    """Three frames of a person, and points of other things (m); some markers are missing in one frame."""
+    points = np.concatenate([PERSON * size, np.reshape(others, (-1, 3))]) * per_metre
+    missing = np.zeros((3, len(points)), bool)
+    missing[1, 1:] = True
+    path.write_bytes(c3d_bytes(np.tile(points, (3, 1, 1)), missing, labels=labels, units=units))
+    return path
+
+
+@pytest.mark.parametrize("labels", [["me:A", "me:B", "me:C"], ["A", "B", "C"]])
+@pytest.mark.parametrize("claimed", METRES)
+@pytest.mark.parametrize("true", METRES)
+def test_a_person_in_another_unit_is_refused_and_the_unit_named(tmp_path, true, claimed, labels):
+    """1.68 m; units up to 4 times apart are told only where a subject's markers are known to be one's."""
+    path = person(tmp_path / "person.c3d", METRES[true], labels, claimed)
+    factor = METRES[true] / METRES[claimed]
+    name = {"m": "metres", "cm": "centimetres", "mm": "millimetres", "in": "inches", "ft": "feet"}[true]
+    if 0.3 <= 1.68 * factor <= (3.0 if ":" in labels[0] else 10.0):
+        assert load_markers(path).num_frames == 3
+        return
+    if 0.05 <= 1.68 * factor < 0.3:
+        with pytest.warns(UserWarning, match=rf"a hand, a foot or a prop, or else looks like {name}"):
+            load_markers(path)
+        return
+    with pytest.raises(smpl2mjcf.MotionFileError, match=rf"this looks like {name} \(unit='{true}'\)"):
+        load_markers(path)
+
+
+def test_a_lab_may_be_wider_than_a_person(tmp_path):
+    """A force plate 6 m away, without a prefix; as the subject's own marker it is another unit or damage."""
+    plate = [[6.0, 0.0, 0.0]]
+    path = person(tmp_path / "lab.c3d", 1000, ["me:A", "me:B", "me:C", "plate"], "mm", others=plate)
+    assert len(load_markers(path).names) == 4
+    assert len(load_markers(path, subject="me").names) == 3
+    path = person(tmp_path / "lab.c3d", 1000, ["me:A", "me:B", "me:C", "me:plate"], "mm", others=plate)
+    with pytest.raises(smpl2mjcf.MotionFileError, match=r"spread over 6.2 m.*accepted: 0.05 to 3 m"):
+        load_markers(path)
+
+
+def test_a_ball_is_read_with_a_warning_and_a_single_marker_without(tmp_path):
+    path = person(tmp_path / "ball.c3d", 1000, ["ball:A", "ball:B", "ball:C"], "mm", size=0.13)
+    with pytest.warns(UserWarning, match=r"0.218 m .* a hand, a foot or a prop"):
+        load_markers(path)
+    path.write_bytes(c3d_bytes(np.ones((2, 1, 3)), np.zeros((2, 1), bool), units="m"))
+    assert load_markers(path).names == ("M0",)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

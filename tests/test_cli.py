@@ -206,7 +206,7 @@ def test_other_files_in_the_folder_stay_and_a_failed_run_changes_nothing(torques
         (["--cutoff", "60"], "cutoff is 60 Hz; accepted"),
         (["--cutoff", "-1"], "cutoff is -1 Hz; accepted"),
         (["--fps", "0"], "--fps"),
-        (["--up", "x"], "invalid choice: 'x'"),
+        (["--up", "w"], "unknown up axis 'w'; accepted: x, y, z, "),
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(walk_file, tmp_path, options, message):

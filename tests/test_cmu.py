@@ -252,7 +252,10 @@ def test_recorded_betas_shape_the_humanoid(clips, studies):
 @pytest.mark.parametrize(
     ("row", "edited", "message"),
     [
-        ("lradius", "lradius nan", r"NaN or infinite values in frame 0 of 343"),
+        ("lradius", "lradius nan", r"line \d+: not a number in 'lradius nan'; accepted: finite"),
+        ("lradius", "lradius 1_0", "not a number in 'lradius 1_0'"),
+        ("lradius", "lradius 1e999", "not a number in 'lradius 1e999'"),
+        ("lradius", "lradius 1e8", "not a number in 'lradius 1e8'"),
         ("2", "5", "frame 5 follows frame 1"),
         ("lradius", "lradius 1\nlradius 1", "'lradius' stands twice in frame 1"),
     ],

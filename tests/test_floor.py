@@ -126,6 +126,23 @@ def test_a_mistaken_frame_rate_is_noticed_by_free_fall(human, standing, true, st
         assert warn_of_implausible_rate(human.model, found, stated) == pytest.approx(true, rel=1e-3)
 
 
+@pytest.mark.parametrize("stated", [120.0, 60.0, 240.0])
+def test_a_run_s_low_flights_agree_on_the_rate(human, stated):
+    """Twelve flights of the embedded run, none with the soles 4 cm above the floor."""
+    qpos = motion_to_qpos(human, smpl2mjcf.load_motion(smpl2mjcf.model_file("run.npz")))
+    found = flights(human.model, qpos, stated, find_floor(human.model, qpos, stated))
+    assert len(found) == 12
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert warn_of_implausible_rate(human.model, found, stated) == pytest.approx(120, rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["walk", "squat", "sit_to_stand", "arm_raise"])
+def test_nobody_flies_who_keeps_a_foot_down(human, name):
+    qpos = motion_to_qpos(human, smpl2mjcf.load_motion(smpl2mjcf.model_file(f"{name}.npz")))
+    assert flights(human.model, qpos, 120.0, find_floor(human.model, qpos, 120.0)) == []
+
+
 def test_feet_in_the_air_without_falling_are_no_flight(human, standing):
     """Swinging legs on a high chair: feet aloft for seconds, the centre of mass bobs by a few millimetres."""
     t = np.arange(240) / 60

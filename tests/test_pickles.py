@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import smpl2mjcf
-from smpl2mjcf import UnsafeFileError, joblib_pickle, torch_tensors
+from smpl2mjcf import UnsafeFileError, joblib_pickle, torch_archive
 from smpl2mjcf.pickled_arrays import NUMPY, PickledArray
 from smpl2mjcf.restricted_pickle import read_pickle
 from smpl2mjcf.result_values import read_container
@@ -276,7 +276,7 @@ def test_archives_packed_again_and_big_endian(oracle):
 
 def test_reading_needs_neither_torch_nor_joblib():
     heavy = ("torch", "joblib", "scipy", "jax")
-    modules = "smpl2mjcf.torch_tensors, smpl2mjcf.joblib_pickle"
+    modules = "smpl2mjcf.torch_archive, smpl2mjcf.joblib_pickle"
     code = f"import sys, {modules}; print([m for m in {heavy} if m in sys.modules])"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.strip() == "[]"
@@ -286,7 +286,7 @@ def test_reading_needs_neither_torch_nor_joblib():
 
 
 def text(value):
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
+    return b"X" + struct.pack("<I", len(value.encode())) + value.encode()
 
 
 def integer(value):
@@ -343,6 +343,17 @@ def test_a_true_tensor_of_the_same_make_is_read():
 def test_a_tensor_that_leaves_its_storage_is_refused(content, message):
     with pytest.raises(MalformedFileError, match=message):
         read_container(torch_zip(content)).array()
+
+
+def test_text_that_is_no_bytes_is_refused_in_arrays_and_tensors():
+    array = pickle.dumps(np.frombuffer(b"abcdefgh", "f4"), 2)
+    assert array.count(text("abcdefgh")) == 1
+    encoded = b"c_codecs\nencode\n" + text("€") + text("latin1") + b"\x86R"
+    storage = b"ctorch.storage\n_load_from_bytes\n" + encoded + b"\x85R"
+    tensor = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(" + storage + integer(0) + b"))\x89NtR."
+    for data in (array.replace(text("abcdefgh"), text("€")), tensor):
+        with pytest.raises(MalformedFileError, match="whose data are not bytes"):
+            read_container(data).array()
 
 
 def test_persistent_ids_of_anything_but_storages_are_refused():
@@ -410,7 +421,7 @@ def test_a_deflated_storage_is_not_unpacked_beyond_its_limit(oracle, monkeypatch
     torch = oracle("torch")
     data = rezipped(torch_saved(torch, torch.zeros(300_000)), compression=zipfile.ZIP_DEFLATED)
     assert len(data) < 100_000
-    monkeypatch.setattr(torch_tensors, "MAX_STORAGE_BYTES", 100_000)
+    monkeypatch.setattr(torch_archive, "MAX_STORAGE_BYTES", 100_000)
     read = read_container(data)
     monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("unpacked"))
     with pytest.raises(MalformedFileError, match="at most 100000 are read .a zip bomb"):

@@ -271,6 +271,37 @@ def test_gvhmr(tmp_path, oracle, default_body, zipped):
     assert len(motion.joint_names) == 22
 
 
+@pytest.mark.parametrize("shape", [(1, 10), (10,), (6, 10)])
+def test_gvhmr_betas_may_be_one_row(tmp_path, oracle, default_body, shape):
+    torch = oracle("torch")
+    betas = some_motion(6, 22)[2]
+    row = torch.tensor(np.broadcast_to(betas, shape).copy())
+    path = write_gvhmr(
+        tmp_path / "a.pt", torch, change=lambda content: content["smpl_params_global"].update(betas=row)
+    )
+    np.testing.assert_array_equal(read_result(path, default_body).betas, betas)
+
+
+def test_gvhmr_betas_of_one_row_that_are_not_finite_are_refused(tmp_path, oracle, default_body):
+    torch = oracle("torch")
+    row = torch.full((1, 10), np.nan)
+    path = write_gvhmr(
+        tmp_path / "a.pt", torch, change=lambda content: content["smpl_params_global"].update(betas=row)
+    )
+    with pytest.raises(MotionFileError, match="betas has NaN or infinite values in frame 0"):
+        read_result(path, default_body)
+
+
+def test_gvhmr_betas_of_some_frames_are_refused(tmp_path, oracle, default_body):
+    torch = oracle("torch")
+    few = torch.zeros(2, 10)
+    path = write_gvhmr(
+        tmp_path / "a.pt", torch, change=lambda content: content["smpl_params_global"].update(betas=few)
+    )
+    with pytest.raises(MotionFileError, match=r"betas has shape \(2, 10\), expected \(6, B\) or \(1, B\) or"):
+        read_result(path, default_body)
+
+
 def test_gvhmr_at_another_rate_is_warned_of(tmp_path, oracle, default_body):
     path = write_gvhmr(tmp_path / "hmr4d_results.pt", oracle("torch"))
     with pytest.warns(UserWarning, match="GVHMR works at 30 frames/s; 50 was asked for and is used"):
@@ -318,17 +349,95 @@ def test_phalp(tmp_path, smpl_body, compress):
     assert motion.recorded.tolist() == [True, True, False, True]
     assert_same_rotations(motion.poses[[0, 1, 3]], poses[[0, 1, 3]])
     assert not motion.trans[motion.recorded].any()
+    assert motion.root_known is False
     np.testing.assert_allclose(motion.betas, betas, rtol=0, atol=TOLERANCE)
 
 
-def test_phalp_warns_of_cuts(tmp_path, smpl_body):
+# a cut is the first frame of its shot: also the track's last frame, never its first
+@pytest.mark.parametrize(("cut", "warned"), [(1, ["frame 1"]), (2, ["frame 2"]), (3, ["frame 3"]), (0, [])])
+@pytest.mark.parametrize("kind", [int, float, bool, np.int64, np.uint8, np.float32, np.bool_])
+def test_phalp_warns_of_cuts(tmp_path, smpl_body, cut, warned, kind):
     content = phalp_content()
-    content["img/000001.jpg"]["shot"] = 1
-    with (
-        pytest.warns(UserWarning, match="pelvis"),
-        pytest.warns(UserWarning, match="another shot at frame 1;"),
-    ):
+    for frame in content.values():
+        frame["shot"] = kind(frame["time"] == cut)
+    path = write_joblib(tmp_path / "a.pkl", content)
+    with pytest.warns(UserWarning, match="pelvis|shot") as caught:
+        read_result(path, smpl_body, fps=30)
+    cuts = [str(warning.message) for warning in caught if "another shot" in str(warning.message)]
+    assert [message.split(" shot at ")[1].split(";")[0] for message in cuts] == warned
+
+
+def test_phalp_without_shots_is_read(tmp_path, smpl_body):
+    content = phalp_content()
+    for frame in content.values():
+        del frame["shot"]
+    with pytest.warns(UserWarning, match="pelvis") as caught:
         read_result(write_joblib(tmp_path / "a.pkl", content), smpl_body, fps=30)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32, np.int32, np.uint16])
+def test_phalp_counts_may_be_any_whole_numbers(tmp_path, smpl_body, kind):
+    content = phalp_content()
+    for frame in content.values():
+        frame["time"] = kind(frame["time"])
+        frame["tid"], frame["tracked_time"] = (
+            [kind(n) for n in frame[key]] for key in ("tid", "tracked_time")
+        )
+    with pytest.warns(UserWarning, match="pelvis"):
+        motion = read_result(write_joblib(tmp_path / "a.pkl", content), smpl_body, fps=30)
+    assert motion.recorded.tolist() == [True, True, False, True]
+    assert "PHALP person 1, frames 0-3" in motion.source
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("time", 1.5, "time is 1.5; a whole number"),
+        ("time", np.float64(1.5), "time is 1.5; a whole number"),
+        ("time", np.nan, "time is nan; a whole number"),
+        ("time", -1, "time is -1; a whole number"),
+        ("time", 10**400, "time is far too large; a whole number"),
+        ("time", -np.inf, "time is far too large; a whole number"),
+        ("time", "1", "time is a str; a number"),
+        ("time", np.arange(2), "time is an array; a number"),
+        ("time", np.datetime64("2020-01-01"), "only plain numbers and text"),
+        ("shot", None, "shot is nothing; a number"),
+        ("shot", 0.5, "shot is 0.5; a whole number"),
+    ],
+    ids=str,
+)
+def test_phalp_counts_that_are_no_whole_numbers_are_named(tmp_path, smpl_body, key, value, message):
+    content = phalp_content()
+    content["img/000001.jpg"][key] = value
+    with pytest.raises(MotionFileError, match=message):
+        read_result(write_joblib(tmp_path / "a.pkl", content), smpl_body, fps=30)
+
+
+@pytest.mark.parametrize("kind", [int, float, np.int64, np.int32, np.uint64, np.float32])
+def test_frames_may_be_a_list_of_numbers(tmp_path, oracle, smpl_body, kind):
+    person = wham_person()
+    listed = {**person, "frame_ids": [kind(number) for number in person["frame_ids"]]}
+    expected = read_result(write_wham(tmp_path / "a.pkl", {0: person}), smpl_body, fps=30)
+    found = read_result(write_wham(tmp_path / "b.pkl", {0: listed}), smpl_body, fps=30)
+    np.testing.assert_array_equal(found.trans, expected.trans)
+    np.testing.assert_array_equal(found.recorded, expected.recorded)
+    frames = [kind(number) for number in np.r_[2:10, 12:20]]
+    path = write_tram(tmp_path, tram_track(oracle("torch"), frame=frames), tram_camera())
+    assert np.flatnonzero(~read_result(path, smpl_body, fps=30).recorded).tolist() == [8, 9]
+
+
+@pytest.mark.parametrize("odd", [True, None, "4", np.bool_(True), np.str_("4"), np.arange(2), [4]], ids=str)
+def test_lists_of_other_things_are_no_numbers(tmp_path, smpl_body, odd):
+    person = wham_person(frame_ids=[np.int64(3), odd, 5, 6, 8])
+    with pytest.raises(MotionFileError, match="frame_ids is a list; an array of numbers is expected"):
+        read_result(write_wham(tmp_path / "a.pkl", {0: person}), smpl_body, fps=30)
+
+
+def test_a_frame_between_two_in_a_list_of_numpy_numbers_is_refused(tmp_path, smpl_body):
+    person = wham_person(frame_ids=[np.float32(number) for number in (3, 4.5, 5, 6, 8)])
+    with pytest.raises(MotionFileError, match="do not count frames"):
+        read_result(write_wham(tmp_path / "a.pkl", {0: person}), smpl_body, fps=30)
 
 
 def test_prompthmr(tmp_path, default_body):
@@ -340,6 +449,7 @@ def test_prompthmr(tmp_path, default_body):
     np.testing.assert_allclose(motion.trans, trans, rtol=0, atol=TOLERANCE)
     np.testing.assert_allclose(motion.betas, betas, rtol=0, atol=TOLERANCE)
     assert motion.joint_names[22:25] == ("jaw", "left_eye", "right_eye")
+    assert motion.root_known is True
     assert "frames 12-19" in motion.source
 
 
@@ -461,7 +571,7 @@ def put(index, value):
         ("pose_world", put((4, 7), np.nan), "pose_world has NaN or infinite values in frame 8"),
         ("trans_world", put((slice(0, 2), 1), np.inf), "trans_world has NaN or infinite .* in frames 3-4"),
         ("trans_world", lambda a: a.astype("U9"), "trans_world holds <U9 instead of numbers"),
-        ("betas", lambda a: a[:, None], r"betas has shape \(5, 1, 10\), expected \(5, B\) or \(B,\)"),
+        ("betas", lambda a: a[:, None], r"shape \(5, 1, 10\), expected \(5, B\) or \(1, B\) or \(B,\)"),
         ("betas", put((1, 0), np.nan), "betas has NaN or infinite values in frame 4"),
     ],
 )  # fmt: skip

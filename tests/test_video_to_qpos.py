@@ -104,3 +104,20 @@ def test_tram_needs_gravity(tmp_path, oracle, walk, human):
     J0 = human.joint_positions[0]
     turn = Rotation.from_euler("z", -90, degrees=True).as_matrix()  # the camera's forward back to x
     assert_is_the_walk(smpl2mjcf.turned(level, turn, J0, up="z"), walk, human, 1e-9)
+
+
+def test_phalp_says_that_the_root_is_not_known(tmp_path, oracle, walk):
+    joblib = oracle("joblib")
+    frames = {}
+    for i, poses in enumerate(walk.poses):
+        R = Rotation.from_rotvec(poses).as_matrix()
+        smpl = {"global_orient": R[:1], "body_pose": R[1:], "betas": np.zeros(10)}
+        frames[f"{i:06d}.jpg"] = {
+            **{"time": i, "shot": 0, "tid": [1], "tracked_ids": [1], "tracked_time": [0], "conf": [0.9]},
+            **{"smpl": [smpl], "camera": [np.array([0.0, 0.0, 30.0 + i])]},
+        }
+    joblib.dump(frames, tmp_path / "demo_video.pkl", compress=3)
+    with pytest.warns(UserWarning, match="metric"):
+        motion = load_motion(tmp_path / "demo_video.pkl", fps=120, up="-y")
+    assert motion.root_known is False
+    assert smpl2mjcf.mirror(smpl2mjcf.resample(motion, 60)).root_known is False
