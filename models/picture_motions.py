@@ -33,7 +33,7 @@ CELL = 150  # pixels, the width of a picture
 LARGEST_SCALE = 120.0  # pixels a metre; less where somebody needs more width than a cell has
 MARGIN = 0.05  # m around a row's bodies
 TRAVELS = 0.5  # m that the pelvis goes along the floor, beyond which the camera goes along
-PAPER, FLOOR = 250, (150, 150, 150)  # darkest grey level that is still background; colour of its line
+PAPER, FLOOR = 250, (150, 150, 150)  # what is lighter is background; colour of the floor line
 
 FRONT, SIDE = 180.0, 90.0
 """Degrees from where the body faces to where the camera looks: at its face, or at its right side."""
@@ -123,7 +123,7 @@ def strip(row: Row, motion: Motion) -> Pixels:
 
     cells, times = [], []
     for mesh, at, frame in zip(meshes, along, frames):
-        # The camera sees no depth; the mesh's own keeps it in sight.
+        # Along the view, the mesh's own middle: the camera has no perspective, but it must be outside.
         middle = mesh.mean(axis=0)
         middle += (at - middle @ right) * right
         middle[2] = (top + bottom) / 2
