@@ -23,6 +23,10 @@ OUR_PACKAGES = ("smpl2mjcf", "dynamics", "analysis")
 """Names so plain that another project may have one of them too."""
 
 
+RAISED_AGAIN = 1.0
+"""s after which the end that a SIGTERM asked for is asked for again; removing a scratch folder takes less."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Bad usage is one line, as every other bad input."""
 
@@ -66,12 +70,19 @@ def main(argv: list[str] | None = None) -> int:
         # Whoever read our output has gone; what was written to files is whole. As the shell reports SIGPIPE.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    finally:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _end_on_sigterm() -> None:
     """Let `finally` blocks run when a batch system ends us, so that no scratch folder stays."""
 
     def end(*_: object) -> NoReturn:
+        # CPython loses an exception that is raised while it compiles a module: raise it again then.
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, end)
+            signal.setitimer(signal.ITIMER_REAL, RAISED_AGAIN)
         sys.exit(143)
 
     with contextlib.suppress(ValueError):  # not in the main thread: then the host program decides
