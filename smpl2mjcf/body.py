@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import BodyError
+from .length_units import looks_like
 from .skeleton import JOINT_NAMES, SEXES
 
 Array = NDArray[np.float64]
@@ -139,11 +140,9 @@ def _check(body: Body) -> None:
         )
     height = stature(body.v_template)
     if not STATURE_RANGE[0] <= height <= STATURE_RANGE[1]:
-        standing_along_z = STATURE_RANGE[0] <= np.ptp(body.v_template[:, 2]) <= STATURE_RANGE[1]
-        unit = (
-            "millimetres" if 400 < height < 2600 else "centimetres" if 40 < height < 260 else "another unit"
-        )
-        unit = "a z-up template" if standing_along_z else unit
+        depth = float(np.ptp(body.v_template[:, 2]))
+        standing_along_z = depth > height and STATURE_RANGE[0] <= depth <= STATURE_RANGE[1]
+        unit = "a z-up template" if standing_along_z else looks_like(height, STATURE_RANGE)
         raise BodyError(
             f"the template is {height:.4g} tall along y: it looks like {unit}; metres with y up are accepted "
             f"({STATURE_RANGE[0]}-{STATURE_RANGE[1]} m)"

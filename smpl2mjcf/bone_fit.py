@@ -12,6 +12,7 @@ from scipy.optimize import least_squares
 
 from .body import Body, joint_positions
 from .errors import MotionFileError
+from .length_units import looks_like
 
 Array = NDArray[np.float64]
 
@@ -106,10 +107,7 @@ def _require_plausible(thigh: float) -> None:
     low, high = THIGH_RANGE
     if low <= thigh <= high:
         return
-    units = {"millimetres": 1000.0, "centimetres": 100.0, "inches": 1 / 0.0254, "feet": 1 / 0.3048}
-    fitting = [name for name, per_metre in units.items() if low <= thigh / per_metre <= high]
-    likely = f"; if the numbers are in {fitting[0]}, say so in the file" if fitting else ""
     raise MotionFileError(
         f"the skeleton's thigh would be {thigh:.4g} m long, a person's is {low}-{high} m: its unit of length "
-        f"is wrong{likely}"
+        f"is wrong; taken for metres, its numbers look like {looks_like(thigh, THIGH_RANGE)}"
     )

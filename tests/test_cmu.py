@@ -274,8 +274,8 @@ def test_a_damaged_recording_is_refused(shared, tmp_path, row, edited, message):
     ("unit", "message"),
     [
         ("450", r"0\.0004\d+ m long"),
-        ("0.00045", "in millimetres"),
-        ("0.0045", "in centimetres"),
+        ("0.00045", "look like millimetres"),
+        ("0.0045", "look like centimetres"),
         ("nan", "must be positive"),
     ],
 )
