@@ -16,14 +16,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-JOINTS = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
-    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
-    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-    "left_hand", "right_hand",
-)  # fmt: skip
-PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-MIRROR = [JOINTS.index(n.replace("left", "*").replace("right", "left").replace("*", "right")) for n in JOINTS]
+from smpl2mjcf.skeleton import SMPL_JOINTS, SMPL_PARENTS, mirror_name
+
+JOINTS, PARENTS = SMPL_JOINTS, SMPL_PARENTS
+MIRROR = [JOINTS.index(mirror_name(name)) for name in JOINTS]
 
 SOLE_Y = -963.0
 """Height of the flat sole, mm."""

@@ -43,12 +43,10 @@ class RecordedBones:
     """Of SMPL's 22 body joints, T rotations each: rest axes to world. An elbow's is that of the forearm where
     the hand sits, with its pronation, as SMPL's elbow holds it."""
     start: dict[str, Array]  # (T, 3) m, world: where those joints are
-    direction: dict[
-        str, Array
-    ]  # (3,) rest axes: of the bone from left_hip, left_knee, left_shoulder, left_elbow
-    hinge: dict[
-        str, Array
-    ]  # (3,) rest axes: positive flexion of left_knee, left_elbow, left_wrist; right too
+    direction: dict[str, Array]
+    """(3,) rest axes: of the bone from left_hip, left_knee, left_shoulder, left_elbow; right too."""
+    hinge: dict[str, Array]
+    """(3,) rest axes: about which left_knee, left_elbow, left_wrist flex; right too."""
     sole: dict[str, Rotation]  # by side: from a foot flat on the floor to the foot of the zero pose
     lengths: dict[str, float]  # m, by the names of bone_fit.LENGTH_ACCURACY; those that the file has right
 
