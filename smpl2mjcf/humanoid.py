@@ -23,7 +23,7 @@ from .body import STATURE_RANGE, Body, complete_betas, shaped_vertices, stature
 from .collision import Primitive, primitives
 from .errors import HumanoidError
 from .hands import hand_pieces
-from .inertia import BODY_DENSITY, Inertia, body_inertias, require_mass
+from .inertia import BODY_DENSITY, Chains, Inertia, body_inertias, require_mass, require_volumes
 from .output_folder import write_whole
 from .segments import body_pieces
 from .skeleton import FACE_JOINTS, FINGER_JOINTS, HANDS, JOINT_NAMES, SEXES, SIDES, parents_of
@@ -113,7 +113,9 @@ def build_humanoid(
             pieces |= hand_pieces(pieces[f"{side}_wrist"], positions, side)
     kilograms = BODY_DENSITY * surface.volume if mass is None else float(mass)
     require_mass(kilograms)  # the mesh's too: extreme betas weigh tons
-    by_name = body_inertias(pieces, positions, sex, kilograms)
+    cells = Chains(pieces, positions, sex)
+    require_volumes(cells)
+    by_name = body_inertias(cells, positions, sex, kilograms)
     joints = np.array([positions[name] for name in names])
     inertias = tuple(by_name[name] for name in names)
     spec = assemble(

@@ -8,8 +8,9 @@ import pytest
 
 import smpl2mjcf
 from smpl2mjcf import deleva
+from smpl2mjcf.cut_plan import TRUNK_JOINTS
 from smpl2mjcf.inertia import SEGMENT_JOINTS
-from smpl2mjcf.segments import TRUNK_JOINTS, matter
+from smpl2mjcf.segments import matter
 from smpl2mjcf.skeleton import mirror_name
 
 # The rows of the published table that we use: our name -> (segment, origin, endpoint).

@@ -6,8 +6,9 @@ import trimesh
 
 import smpl2mjcf
 from smpl2mjcf.body import joint_positions, shaped_vertices
+from smpl2mjcf.cut_plan import Cut, Plane
 from smpl2mjcf.errors import HumanoidError
-from smpl2mjcf.segments import Plane, body_pieces, carve, matter, require_closed, split
+from smpl2mjcf.segments import body_pieces, cut_up, matter, require_closed, split
 
 
 def solids():
@@ -55,10 +56,12 @@ def test_cuts_through_cuts_stay_exact():
     """An octant of a box, cut by three planes through its middle, is an eighth of it."""
     box = solids()["box"].triangles
     origin = np.zeros(3)
-    octant, rest = carve(box, [Plane(origin, axis) for axis in np.eye(3)])
-    assert matter(octant).volume == pytest.approx(1 / 8, rel=1e-12)
-    np.testing.assert_allclose(matter(octant).centroid, [0.25, 0.5, 0.125], atol=1e-12)
-    assert matter(rest).volume == pytest.approx(7 / 8, rel=1e-12)
+    cuts = [Cut("rest", Plane(origin, np.eye(3)[0]), "octant", "rest")]
+    cuts += [Cut("octant", Plane(origin, axis), "octant", "rest") for axis in np.eye(3)[1:]]
+    pieces = cut_up(box.reshape(-1, 3), np.arange(3 * len(box)).reshape(-1, 3), cuts, "rest")
+    assert matter(pieces["octant"]).volume == pytest.approx(1 / 8, rel=1e-12)
+    np.testing.assert_allclose(matter(pieces["octant"]).centroid, [0.25, 0.5, 0.125], atol=1e-12)
+    assert matter(pieces["rest"]).volume == pytest.approx(7 / 8, rel=1e-12)
 
 
 def test_a_plane_through_vertices_and_edges_is_no_special_case():
