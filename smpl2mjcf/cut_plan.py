@@ -62,9 +62,9 @@ def body_cuts(joints: Mapping[str, Array]) -> list[Cut]:
 
     joints: (3,) m each by SMPL name, T-pose, model frame. In order: arms at the shoulder square to the upper
     arm, head and neck at the base of the neck, thighs at THIGH_CUT through the hip joint; limbs at planes
-    that halve the angle at each joint; feet horizontally at the ankle; the trunk horizontally at the spine joints,
-    and at the collar joints square to the line from spine3 to the shoulder. A body without SMPL's hand joints
-    keeps each whole hand at its wrist.
+    that halve the angle at each joint; feet horizontally at the ankle; the trunk horizontally at the spine
+    joints, and at the collar joints square to the line from spine3 to the shoulder. A body without SMPL's
+    hand joints keeps each whole hand at its wrist.
 
     Raises HumanoidError for joints that are missing.
     """
@@ -77,9 +77,9 @@ def body_cuts(joints: Mapping[str, Array]) -> list[Cut]:
         upper_arm = elbow - shoulder
         # The second plane keeps the flank of a broad trunk out: it lies beyond the shoulder's plane too.
         # It runs along the arm, half an upper arm below it, so that an arm that droops stays whole.
-        along = _unit(wrist - shoulder)
-        below = _unit(UP - (UP @ along) * along)
-        armpit = Plane(shoulder - 0.5 * _norm(upper_arm) * below, below)
+        along = unit(wrist - shoulder)
+        below = unit(UP - (UP @ along) * along)
+        armpit = Plane(shoulder - 0.5 * norm(upper_arm) * below, below)
         cuts += [
             Cut(WHOLE, Plane(shoulder, upper_arm), names[0], WHOLE),
             Cut(names[0], armpit, names[0], WHOLE),
@@ -91,7 +91,7 @@ def body_cuts(joints: Mapping[str, Array]) -> list[Cut]:
 
     # SMPL's head joint lies well in front of its neck joint, so a plane square to that line would cut
     # into the chest; halfway between it and the horizontal runs from C7 to the sternal notch.
-    neck_normal = _unit(joints["head"] - joints["neck"]) + UP
+    neck_normal = unit(joints["head"] - joints["neck"]) + UP
     cuts += [
         Cut(WHOLE, Plane(joints["neck"], neck_normal), "head", WHOLE),
         Cut("head", Plane(joints["head"], neck_normal), "head", "neck"),
@@ -129,10 +129,10 @@ def hand_cuts(joints: Mapping[str, Array], side: str) -> list[Cut]:
 
     joints (3,) m by name; side: "left" or "right". Fingers are told apart by planes between neighbouring bone
     chains and cut across at their joints, so pieces cannot overlap and sum to the hand, whatever the mesh:
-    webs and touching fingers go to the nearer chain. In order: the thumb, by the plane between it and the index
-    finger and across its first joint; the planes between neighbouring fingers; each finger at its knuckle and
-    at its two joints, by planes that halve the angle there. The palm, with all that no finger takes, stays
-    with the wrist.
+    webs and touching fingers go to the nearer chain. In order: the thumb, by the plane between it and the
+    index finger and across its first joint; the planes between neighbouring fingers; each finger at its
+    knuckle and at its two joints, by planes that halve the angle there. The palm, with all that no finger
+    takes, stays with the wrist.
     """
     palm = f"{side}_wrist"
     chains = {finger: [joints[f"{side}_{finger}{k}"] for k in (1, 2, 3)] for finger in FINGERS}
@@ -170,7 +170,7 @@ def knuckle(joints: Mapping[str, Array], side: str) -> Array:
 
 def bisecting(before: Array, joint: Array, after: Array) -> Plane:
     """The plane through a joint that halves the angle between its two bones; beyond it lies inside."""
-    return Plane(joint, _unit(joint - before) + _unit(after - joint))
+    return Plane(joint, unit(joint - before) + unit(after - joint))
 
 
 def _require_joints(joints: Mapping[str, Array]) -> None:
@@ -189,15 +189,17 @@ def _between(chain: Sequence[Array], neighbour: Sequence[Array]) -> Plane:
 
     It runs along the mean direction of both fingers and is square to the line between them.
     """
-    along = _unit(_unit(chain[-1] - chain[0]) + _unit(neighbour[-1] - neighbour[0]))
+    along = unit(unit(chain[-1] - chain[0]) + unit(neighbour[-1] - neighbour[0]))
     middle, beside = sum(chain) / 3, sum(neighbour) / 3
     across = middle - beside
     return Plane((middle + beside) / 2, across - (across @ along) * along)
 
 
-def _norm(vector: Array) -> Array:
+def norm(vector: Array) -> Array:
+    """The length of a vector."""
     return (vector @ vector) ** 0.5
 
 
-def _unit(vector: Array) -> Array:
-    return vector / _norm(vector)
+def unit(vector: Array) -> Array:
+    """A vector's direction."""
+    return vector / norm(vector)

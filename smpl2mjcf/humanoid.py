@@ -20,10 +20,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from .body import STATURE_RANGE, Body, complete_betas, shaped_vertices, stature
+from .cells import Chains, require_volumes
 from .collision import Primitive, primitives
 from .errors import HumanoidError
 from .hands import hand_pieces
-from .inertia import BODY_DENSITY, Chains, Inertia, body_inertias, require_mass, require_volumes
+from .inertia import BODY_DENSITY, Inertia, body_inertias, require_mass
 from .output_folder import write_whole
 from .segments import body_pieces
 from .skeleton import FACE_JOINTS, FINGER_JOINTS, HANDS, JOINT_NAMES, SEXES, SIDES, parents_of

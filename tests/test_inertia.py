@@ -9,7 +9,7 @@ import pytest
 import smpl2mjcf
 from smpl2mjcf import deleva
 from smpl2mjcf.cut_plan import TRUNK_JOINTS
-from smpl2mjcf.inertia import SEGMENT_JOINTS
+from smpl2mjcf.segment_frames import SEGMENT_JOINTS
 from smpl2mjcf.segments import matter
 from smpl2mjcf.skeleton import mirror_name
 
