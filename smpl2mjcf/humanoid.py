@@ -19,16 +19,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from .body import STATURE_RANGE, Body, complete_betas, shaped_vertices, stature
-from .cells import Chains, require_volumes
+from .body import Body
 from .collision import Primitive, primitives
 from .errors import HumanoidError
-from .hands import hand_pieces
-from .inertia import BODY_DENSITY, Inertia, body_inertias, require_mass
+from .inertia import Inertia, body_inertias, require_mass
 from .output_folder import write_whole
-from .segments import body_pieces
-from .skeleton import FACE_JOINTS, FINGER_JOINTS, HANDS, JOINT_NAMES, SEXES, SIDES, parents_of
-from .surface import Surface, closed_surface
+from .shape import Shape, mass_of, shape_of
+from .skeleton import SEXES, parents_of
+from .surface import Surface
 
 Array = NDArray[np.float64]
 
@@ -44,13 +42,36 @@ class Humanoid:
 
     spec: mujoco.MjSpec
     model: mujoco.MjModel
-    body: Body
+    shape: Shape
     sex: str  # whose segment inertia it has
-    betas: Array  # (B,)
-    joint_names: tuple[str, ...]  # (K,) the body's joints that are the humanoid's too, in the body's order
-    joint_positions: Array  # (K, 3) m, rest joints in SMPL's model frame
     inertias: tuple[Inertia, ...]  # (K,), in the order of joint_names
-    surface: Surface | None = None  # the closed mesh that its matter comes from
+    inertia: str = "deleva"  # one of inertia.MODES
+    trunk: str = "parts"  # one of inertia.TRUNKS
+
+    @property
+    def body(self) -> Body:
+        """The body that it is a shape of."""
+        return self.shape.body
+
+    @property
+    def betas(self) -> Array:
+        """(B,)."""
+        return self.shape.betas
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """(K,) the body's joints that are the humanoid's too, in the body's order."""
+        return self.shape.joint_names
+
+    @property
+    def joint_positions(self) -> Array:
+        """(K, 3) m, rest joints in SMPL's model frame."""
+        return self.shape.joints
+
+    @property
+    def surface(self) -> Surface:
+        """The closed mesh that its matter comes from."""
+        return self.shape.surface
 
     @property
     def xml(self) -> str:
@@ -79,76 +100,49 @@ def build_humanoid(
     mass: float | None = None,
     sex: str | None = None,
     hands: str = "merged",
+    *,
+    bmi: float | None = None,
+    inertia: str = "deleva",
+    trunk: str = "parts",
 ) -> Humanoid:
     """The humanoid of a shape.
 
-    betas: (B,), None for the mean shape. mass: kg, None for 985 kg/m3 times the mesh's volume.
+    betas: (B,), None for the mean shape. mass: kg; bmi: kg/m2, body mass index, with the shape's stature a
+    mass; neither: 985 kg/m3 times the mesh's volume.
     sex: whose segment inertia (de Leva 1996): "female", "male", or "neutral" for the mean of both;
     None takes the body's. hands: "merged" makes a hand's fingers part of its wrist's body, "articulated"
     gives SMPL-H and SMPL-X bodies 30 finger bodies that share de Leva's hand. Jaw and eyes are part of
     the head. SMPL's own `left_hand` and `right_hand` stay.
+    inertia: "deleva" lays the table's segments over the body, "mesh" takes the mesh at one density, "hybrid"
+    the table's masses with the mesh's centres and shapes. trunk: "parts" gives the trunk the masses of de
+    Leva's three parts, "whole" also the table's centre of mass and radii of gyration of the whole trunk.
 
     Raises BodyError for betas of a wrong length, HumanoidError for a mass that is not positive, an
-    unknown sex, articulated hands on a body without fingers or with a finger that has no volume, joints
-    in another order than the family's, or a mesh that is open or folds.
+    unknown option, articulated hands on a body without fingers or with a finger that has no volume, joints
+    in another order than the family's, or a mesh that is open or folds. Warns of a mass that means a density
+    that no living body has.
     """
     sex = body.sex if sex is None else sex
     if sex not in SEXES:
         raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
-    names = _kept_joints(body, hands)
     if mass is not None:
         require_mass(mass)
-    betas = complete_betas(body, betas)
-    vertices = shaped_vertices(body, betas)
-    height = stature(vertices)
-    if not STATURE_RANGE[0] <= height <= STATURE_RANGE[1]:
-        raise HumanoidError(
-            f"these betas make a body of {height:.4g} m; accepted: {STATURE_RANGE[0]}-{STATURE_RANGE[1]} m"
-        )
-    # The joints that are merged still say where the hands point and the fingers lie.
-    positions = dict(zip(body.joint_names, body.joint_regressor @ vertices))
-    surface = closed_surface(body, vertices)
-    pieces = body_pieces(surface.vertices, surface.faces, positions)
-    if hands == "articulated":
-        for side in SIDES:
-            pieces |= hand_pieces(pieces[f"{side}_wrist"], positions, side)
-    kilograms = BODY_DENSITY * surface.volume if mass is None else float(mass)
-    require_mass(kilograms)  # the mesh's too: extreme betas weigh tons
-    cells = Chains(pieces, positions, sex)
-    require_volumes(cells)
-    by_name = body_inertias(cells, positions, sex, kilograms)
-    joints = np.array([positions[name] for name in names])
+    shape = shape_of(body, betas, hands)
+    kilograms = mass_of(shape, mass, bmi)
+    by_name = body_inertias(shape.cells(sex), shape.positions, sex, kilograms, inertia, trunk)
+    names = shape.joint_names
     inertias = tuple(by_name[name] for name in names)
     spec = assemble(
-        names, parents_of(names), joints, inertias, primitives(pieces, positions), f"{body.family}_{body.sex}"
+        names,
+        parents_of(names),
+        shape.joints,
+        inertias,
+        primitives(shape.pieces, shape.positions),
+        f"{body.family}_{body.sex}",
     )
-    _add_keyframes(spec, len(names), pelvis_height=joints[0, 1] - float(vertices[:, 1].min()))
-    return Humanoid(spec, spec.compile(), body, sex, betas, names, joints, inertias, surface)
-
-
-def _kept_joints(body: Body, hands: str) -> tuple[str, ...]:
-    """The joints of a body that become bodies of its humanoid, in the body's order."""
-    if hands not in HANDS:
-        raise HumanoidError(f"unknown hands {hands!r}; accepted: {', '.join(HANDS)}")
-    expected = JOINT_NAMES[body.family]
-    if body.joint_names != expected or body.parents != parents_of(expected):
-        raise HumanoidError(
-            f"the joints of this {body.family} body are not that family's: {_difference(body, expected)}"
-        )
-    if hands == "articulated" and not set(FINGER_JOINTS) <= set(body.joint_names):
-        raise HumanoidError(
-            f"articulated hands need a body with fingers (SMPL-H or SMPL-X); this {body.family} body has none"
-        )
-    merged = {*FACE_JOINTS, *(FINGER_JOINTS if hands == "merged" else ())}
-    return tuple(name for name in body.joint_names if name not in merged)
-
-
-def _difference(body: Body, expected: tuple[str, ...]) -> str:
-    if body.joint_names != expected:
-        return f"{body.num_joints} joints {', '.join(body.joint_names[:3])}, ... instead of {len(expected)}"
-    found = zip(expected, body.parents, parents_of(expected))
-    name, parent, right = next(item for item in found if item[1] != item[2])
-    return f"{name} hangs on {expected[parent]} instead of {expected[right]}"
+    height = shape.positions["pelvis"][1] - float(shape.vertices[:, 1].min())
+    _add_keyframes(spec, len(names), pelvis_height=height)
+    return Humanoid(spec, spec.compile(), shape, sex, inertias, inertia, trunk)
 
 
 def assemble(

@@ -8,9 +8,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
-from smpl2mjcf.body import Body, joint_positions
+from smpl2mjcf.body import Body, joint_positions, shaped_vertices
 from smpl2mjcf.humanoid import Humanoid, assemble
 from smpl2mjcf.inertia import Inertia
+from smpl2mjcf.shape import Shape
 from smpl2mjcf.skeleton import JOINT_NAMES, SMPL_JOINTS
 
 TREES = {"smpl": 12, "smplh": 3, "smplx": 3}
@@ -40,10 +41,11 @@ def random_body(seed, family="smpl"):
 
 def humanoid_of(body, betas):
     """A humanoid of any tree, with inertia that plays no part in where its bodies are."""
-    joints = joint_positions(body, betas)
+    vertices, joints = shaped_vertices(body, betas), joint_positions(body, betas)
     inertias = (Inertia(1.0, np.zeros(3), np.eye(3)),) * body.num_joints
     spec = assemble(body.joint_names, body.parents, joints, inertias)
-    return Humanoid(spec, spec.compile(), body, body.sex, betas, body.joint_names, joints, inertias)
+    shape = Shape(body, betas, vertices, dict(zip(body.joint_names, joints)), body.joint_names, None, {})
+    return Humanoid(spec, spec.compile(), shape, body.sex, inertias)
 
 
 def random_motion(body, rng, frames):
