@@ -245,7 +245,7 @@ def _warn_of_lost(clip: BvhClip, joints: dict[str, int], path: Path) -> list[str
     meaning = meaning or ["what hangs on them sits too near"]
     warnings.warn(
         f"{path}: bones of no length: {parts}; converters of CMU's library lose them where a joint has "
-        f"several children: {', and '.join(meaning)}. The motion keeps every joint angle; the body is fitted "
+        f"several children: {', and '.join(meaning)}. Joint angles do not suffer; the body is fitted "
         f"without {' and '.join(spoilt) or 'them'} (the .amc has the true lengths)",
         stacklevel=4,
     )

@@ -13,12 +13,15 @@ from .skeleton import SIDES
 
 Array = NDArray[np.float64]
 
+SOLE = 0.005
+"""m above a foot's lowest point in the T-pose, within which its contact points are its sole."""
+
 PLANTED = 0.2
 """m/s, below which the lowest point of a foot tells where the floor is."""
 
 AIRBORNE, WELL_CLEAR = 0.01, 0.04
-"""m above the floor that every point of both soles (flat boxes) must be throughout a flight phase, and at its
-height. Runners skim the floor with less, as do standing people's boxes in noisy recordings: flights that stay
+"""m above the floor that every point of both soles must be throughout a flight phase, and at its
+height. Runners skim the floor with less, as do standing people's soles in noisy recordings: flights that stay
 lower count where several of a clip agree."""
 
 AGREEING, AGREEMENT = 3, 0.15
@@ -73,7 +76,7 @@ def find_floor(model: mujoco.MjModel, qpos: ArrayLike, fps: float) -> Floor:
     reaches below for some frames. Where no foot ever rests (sliding, swimming, a clip of one frame), the
     lowest point of any sole. A spread beyond LARGEST_SPREAD is warned of.
 
-    model: a humanoid of ours, whose feet are box geoms named after their joints. qpos: (T, nq), NaN where
+    model: a humanoid of ours. qpos: (T, nq), NaN where
     not recorded.
     """
     positions = np.asarray(qpos, dtype=np.float64)
@@ -155,23 +158,46 @@ def warn_of_implausible_rate(model: mujoco.MjModel, found: list[Flight], fps: fl
 
 
 def sole_points(model: mujoco.MjModel, qpos: ArrayLike, side: str) -> Array:
-    """(T, 8, 3) m, world: lower corners of the boxes of a side's foot and toes; NaN in a gap."""
+    """(T, P, 3) m, world: the points of a side's foot and toes that a humanoid stands on; NaN in a gap.
+
+    Where the geoms of the bodies `<side>_ankle` and `<side>_foot` that collide are lowest in the T-pose (under
+    a capsule's ends, at a box's lower corners), as far as that is within SOLE of the foot's lowest point. They
+    move with the foot as the skin there does, so a resting one has no speed.
+    """
     positions = np.asarray(qpos, dtype=np.float64)
     data = mujoco.MjData(model)
-    corners = []
+    mujoco.mj_kinematics(model, data)  # qpos0 is the T-pose in SMPL's model frame, y up
+    feet = []
     for part in ("ankle", "foot"):
-        geom = model.geom(f"{side}_{part}").id
-        half, centre = model.geom_size[geom], model.geom_pos[geom]
-        signs = np.array([[x, -1.0, z] for x in (-1.0, 1.0) for z in (-1.0, 1.0)])
-        corners.append((model.geom_bodyid[geom], centre + signs * half))
-    points = np.full((len(positions), 8, 3), np.nan)
+        body = model.body(f"{side}_{part}")
+        colliding = [
+            g
+            for g in range(body.geomadr[0], body.geomadr[0] + body.geomnum[0])
+            if model.geom_contype[g] | model.geom_conaffinity[g]
+        ]
+        feet += [(int(body.id), point) for g in colliding for point in _lowest_points(model, data, g)]
+    lowest = min(point[1] for _, point in feet)
+    local = [
+        (body, (point - data.xpos[body]) @ data.xmat[body].reshape(3, 3))
+        for body, point in feet
+        if point[1] < lowest + SOLE
+    ]
+    points = np.full((len(positions), len(local), 3), np.nan)
     for frame in np.flatnonzero(np.isfinite(positions).all(axis=1)):
         data.qpos[:] = positions[frame]
         mujoco.mj_kinematics(model, data)
-        points[frame] = np.concatenate(
-            [data.xpos[body] + local @ data.xmat[body].reshape(3, 3).T for body, local in corners]
-        )
+        points[frame] = [data.xpos[body] + data.xmat[body].reshape(3, 3) @ point for body, point in local]
     return points
+
+
+def _lowest_points(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> Array:
+    """(P, 3) m, world: a box's four corners of least y, the lowest points of a capsule's two ends."""
+    size, frame = model.geom_size[geom], data.geom_xmat[geom].reshape(3, 3)
+    if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE:
+        ends = np.outer([-size[1], size[1]], frame[:, 2])
+        return data.geom_xpos[geom] + ends - [0.0, size[0], 0.0]
+    corners = (np.array(np.meshgrid(*[(-1.0, 1.0)] * 3)).reshape(3, -1).T * size) @ frame.T
+    return data.geom_xpos[geom] + corners[np.argsort(corners[:, 1], kind="stable")[:4]]
 
 
 def _lowest(soles: Array, time: Array) -> tuple[Array, NDArray[np.bool_]]:

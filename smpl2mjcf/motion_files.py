@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from .amass_files import read_amass, read_betas
+from .arm_contact import clear_arms
 from .body import Body, joint_positions
 from .body_files import default_body
 from .bvh_bones import read_bvh_motion
@@ -35,6 +36,12 @@ ACCEPTED = (
     "(.pkl), GVHMR (.pt), TRAM (hps_track_*.npy)"
 )
 
+RETARGETED = (".bvh", ".amc")
+"""Kinds that hold the angles of another body's bones."""
+
+ARMS = ("clear", "recorded")
+"""Of a retargeted recording: arms that lie on the trunk instead of inside it, or every angle as recorded."""
+
 FASTEST_PERSON = 30.0  # m/s, the root; faster is another unit than metres
 HIGHEST_PERSON = 20.0  # m above or below the origin; a pelvis at 90 or 900 is in another unit
 FARTHEST_PERSON = 1e5  # m from the origin
@@ -51,6 +58,7 @@ def load_motion(
     up: str | ArrayLike | None = None,
     person: str | None = None,
     unit: str | None = None,
+    arms: str | None = None,
 ) -> Motion:
     """A recorded motion, z up.
 
@@ -59,7 +67,9 @@ def load_motion(
     body). skeleton: the .asf of an .amc. fps: frames per second, where the file stores none; it overrules
     a stored one with a warning. up: what points up in the file's axes, as `up_rotation` takes it (None: as
     the format defines it; a camera's axes define nothing). person: who, of a file with several people.
-    unit: length unit of a .bvh, which stores none.
+    unit: length unit of a .bvh, which stores none. arms: of a .bvh or an .amc, whose angles are another
+    body's: "clear" (None too) turns the shoulders where an arm would lie inside trunk or thighs, with a
+    warning that says how much; "recorded" keeps every angle.
 
     Raises MotionFileError for a file that cannot be read, that holds several people, or that lacks what
     only its user knows (frame rate, vertical, unit of length).
@@ -72,11 +82,13 @@ def load_motion(
     if fps is not None and not (isinstance(fps, Real) and np.isfinite(fps) and fps > 0):
         raise MotionFileError(f"the frame rate (--fps) must be a positive number, received {fps}")
     kind = path.suffix.lower()
-    _require_options_that_apply(path, kind, skeleton, person, unit)
+    _require_options_that_apply(path, kind, skeleton, person, unit, arms)
     body = default_body() if body is None else body
     motion = _read(path, kind, body, skeleton, fps, rotation, person, unit)
     _require_plausible_motion(motion, path)
     _warn_of_repeated_frames(motion, path)
+    if kind in RETARGETED and arms != "recorded":
+        motion = clear_arms(motion, body)
     if motion.up == UNKNOWN and rotation is None:
         raise MotionFileError(
             f"{path} is in a camera's axes and does not tell gravity: say which way is up (--up -y for a "
@@ -123,7 +135,12 @@ def _read(
 
 
 def _require_options_that_apply(
-    path: Path, kind: str, skeleton: str | Path | None, person: str | None, unit: str | None
+    path: Path,
+    kind: str,
+    skeleton: str | Path | None,
+    person: str | None,
+    unit: str | None,
+    arms: str | None,
 ) -> None:
     if kind == ".c3d":
         raise MotionFileError(FOR_MOTIONS.format(path=path))
@@ -133,7 +150,13 @@ def _require_options_that_apply(
         raise MotionFileError(f"{path} is an {kind} and takes no skeleton; --skeleton belongs to an .amc")
     if unit is not None and kind != ".bvh":
         raise MotionFileError(f"{path} is an {kind} and takes no unit; --unit belongs to a .bvh")
-    if person is not None and kind in (".npz", ".amc", ".bvh"):
+    if arms is not None and arms not in ARMS:
+        raise MotionFileError(f"unknown arms {arms!r} (--arms); accepted: {', '.join(ARMS)}")
+    if arms is not None and kind not in RETARGETED:
+        raise MotionFileError(
+            f"{path} is an {kind}, whose angles are kept; --arms belongs to a .bvh or an .amc"
+        )
+    if person is not None and kind in (".npz", *RETARGETED):
         raise MotionFileError(f"{path} holds one person; --person belongs to the results of video methods")
 
 

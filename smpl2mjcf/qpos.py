@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from .errors import MotionError
 from .frame_ranges import frame_ranges
+from .hinges import angles_of, is_hinged, joint_ids, rotation_of
 from .humanoid import Humanoid
 from .motion import LARGEST_LENGTH_ERROR, Motion, as_numbers
 from .world_axes import to_z_up
@@ -20,7 +22,8 @@ def motion_to_qpos(humanoid: Humanoid, motion: Motion) -> Array:
 
     Joints map by name. Joints that the motion lacks stay at rest; joints that the humanoid lacks
     (fingers, jaw and eyes on a SMPL body) are left out. A y-up motion is turned to z up. Rows of
-    frames that were not recorded are NaN.
+    frames that were not recorded are NaN. A joint that is three hinges gets the angles of `angles_of`,
+    continuous in time (over a gap as well) and within its limits only where the motion is.
 
     Raises MotionError where the humanoid lacks the motion's root joint, or gravity is not known.
     """
@@ -37,10 +40,14 @@ def motion_to_qpos(humanoid: Humanoid, motion: Motion) -> Array:
     for column, name in enumerate(motion.joint_names):
         if name not in known:
             continue
-        start = model.jnt_qposadr[humanoid.joint_id(name)] + (3 if column == 0 else 0)
+        columns = _rotation_columns(model, name)
         rotation = Rotation.from_rotvec(motion.poses[seen, column])
-        qpos[seen, start : start + 4] = rotation.as_quat(scalar_first=True, canonical=True)
-    root = model.jnt_qposadr[humanoid.joint_id(motion.joint_names[0])]
+        if is_hinged(model, name):
+            values = angles_of(rotation, name)
+        else:
+            values = rotation.as_quat(scalar_first=True, canonical=True)
+        qpos[np.ix_(motion.recorded, columns)] = values
+    root = _root_address(model, motion.joint_names[0])
     qpos[:, root : root + 3] = humanoid.joint_positions[0] + motion.trans
     qpos[~motion.recorded] = np.nan
     return qpos
@@ -66,16 +73,17 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
     poses = np.zeros((len(positions), body.num_joints, 3))
     for name in humanoid.joint_names:
         column = body.joint_names.index(name)
-        start = model.jnt_qposadr[humanoid.joint_id(name)] + (3 if column == 0 else 0)
-        quaternion = positions[:, start : start + 4]
-        bent = np.abs(np.linalg.norm(quaternion, axis=1) - 1) > LARGEST_LENGTH_ERROR
+        values = positions[:, _rotation_columns(model, name)]
+        if is_hinged(model, name):
+            poses[recorded, column] = rotation_of(values[recorded], name).as_rotvec()
+            continue
+        bent = np.abs(np.linalg.norm(values, axis=1) - 1) > LARGEST_LENGTH_ERROR
         if bent.any():
             raise MotionError(
                 f"joint {name!r} has a quaternion not of unit length in {frame_ranges(np.flatnonzero(bent))}"
             )
-        turn = Rotation.from_quat(quaternion[recorded], scalar_first=True)
-        poses[recorded, column] = turn.as_rotvec()
-    root = model.jnt_qposadr[humanoid.joint_id(humanoid.joint_names[0])]
+        poses[recorded, column] = Rotation.from_quat(values[recorded], scalar_first=True).as_rotvec()
+    root = _root_address(model, humanoid.joint_names[0])
     trans = positions[:, root : root + 3] - humanoid.joint_positions[0]
     return Motion(
         poses,
@@ -87,3 +95,18 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
         source="qpos",
         recorded=recorded,
     )
+
+
+def _rotation_columns(model: mujoco.MjModel, joint: str) -> NDArray[np.intp]:
+    """Where a SMPL joint's rotation stands in qpos: 4 columns of a quaternion, or 3 of hinge angles."""
+    ids = joint_ids(model, joint)
+    starts = model.jnt_qposadr[list(ids)]
+    if len(ids) > 1:
+        return np.asarray(starts)
+    free = model.jnt_type[ids[0]] == mujoco.mjtJoint.mjJNT_FREE
+    return starts[0] + (3 if free else 0) + np.arange(4)
+
+
+def _root_address(model: mujoco.MjModel, joint: str) -> int:
+    """Where the root joint's position starts in qpos."""
+    return int(model.jnt_qposadr[joint_ids(model, joint)[0]])

@@ -26,6 +26,8 @@ MOTION_HELP = "AMASS-layout .npz, .amc, .bvh, or what WHAM, GVHMR, TRAM, PHALP o
 
 UNITS = ("m", "cm", "mm", "inch", "cmu")
 
+ARMS = ("clear", "recorded")
+
 
 class Build:
     """`smpl2mjcf build`: the humanoid of a shape as MJCF."""
@@ -155,7 +157,7 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_motion_options(parser: argparse.ArgumentParser) -> None:
-    """--skeleton, --fps, --up, --person, --unit."""
+    """--skeleton, --fps, --up, --person, --unit, --arms."""
     parser.add_argument("--skeleton", metavar="FILE", help="the .asf skeleton of an .amc motion")
     parser.add_argument("--fps", type=float, metavar="HZ", help="frame rate, where the file stores none")
     parser.add_argument(
@@ -166,6 +168,12 @@ def add_motion_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--person", metavar="ID", help="who, of a result file with several people")
     parser.add_argument("--unit", choices=UNITS, help="length unit of a .bvh, which stores none")
+    parser.add_argument(
+        "--arms",
+        choices=ARMS,
+        help="of a .bvh or an .amc, where an arm would lie inside trunk or thighs: turn the shoulder so that "
+        "it is clear of them, or keep the recorded angles (default: clear)",
+    )
 
 
 def motion_from(args: argparse.Namespace, path: str | Path, body: Body) -> Motion:
@@ -180,7 +188,14 @@ def motion_from(args: argparse.Namespace, path: str | Path, body: Body) -> Motio
             raise MotionFileError(f"--up takes an axis or numbers, received {args.up!r}") from problem
         up = [numbers[i : i + 3] for i in (0, 3, 6)] if len(numbers) == 9 else numbers
     return load_motion(
-        path, body, skeleton=args.skeleton, fps=args.fps, up=up, person=args.person, unit=args.unit
+        path,
+        body,
+        skeleton=args.skeleton,
+        fps=args.fps,
+        up=up,
+        person=args.person,
+        unit=args.unit,
+        arms=args.arms,
     )
 
 
