@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from .body import Body, joint_positions, shaped_vertices
     from .body_files import default_body, load_body
     from .c3d import load_markers
+    from .comparison.two_models import Comparison, compare
     from .errors import (
         BodyError,
         BodyFileError,
         Error,
         HumanoidError,
+        ModelFileError,
         MotionError,
         MotionFileError,
         OutputError,
@@ -44,6 +46,9 @@ _HOME = {
     "BodyFileError": "errors",
     "Error": "errors",
     "HumanoidError": "errors",
+    "ModelFileError": "errors",
+    "Comparison": "comparison.two_models",
+    "compare": "comparison.two_models",
     "MotionError": "errors",
     "MotionFileError": "errors",
     "OutputError": "errors",
@@ -78,6 +83,7 @@ __all__ = [
     "Body",
     "BodyError",
     "BodyFileError",
+    "Comparison",
     "Error",
     "Flight",
     "Floor",
@@ -85,6 +91,7 @@ __all__ = [
     "HumanoidError",
     "Inertia",
     "Markers",
+    "ModelFileError",
     "Motion",
     "MotionError",
     "MotionFileError",
@@ -92,6 +99,7 @@ __all__ = [
     "UnsafeFileError",
     "betas_for_body",
     "build_humanoid",
+    "compare",
     "concatenate",
     "default_body",
     "find_floor",

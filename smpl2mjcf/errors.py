@@ -31,3 +31,7 @@ class HumanoidError(Error):
 
 class OutputError(Error):
     """A folder or file that cannot be written."""
+
+
+class ModelFileError(Error):
+    """A model file that cannot be read, or that MuJoCo refuses."""
