@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynamics import Trajectory
 from smpl2mjcf import Floor
 from smpl2mjcf.floor import SIDES, sole_points
+from smpl2mjcf.hinges import dof_columns
 
 LOW = 0.08
 """m above the clip's floor. Recorded floors drift by some 3 cm along a walkway, and a heel or toe box that
@@ -50,6 +51,5 @@ def lacks_ground_force(
     flags = np.zeros((len(standing), model.nv), dtype=bool)
     for side, stands in zip(SIDES, standing.T):
         for part in LEG_JOINTS:
-            start = model.jnt_dofadr[model.joint(f"{side}_{part}").id]
-            flags[:, start : start + 3] = (stands | unseen)[:, None]
+            flags[:, dof_columns(model, f"{side}_{part}")] = (stands | unseen)[:, None]
     return flags

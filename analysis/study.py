@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,29 +63,26 @@ def torque_study(
     body: Body,
     motion: Motion,
     betas: ArrayLike | None = None,
-    mass: float | None = None,
-    sex: str | None = None,
     cutoff: float | None = DEFAULT_CUTOFF,
-    hands: str = "merged",
+    **options: Any,
 ) -> Study:
     """Joint torques of a motion on a body, without ground forces.
 
     betas: (B,), None takes the motion's where they belong to the body's family, else the mean shape.
-    mass: kg, None for 985 kg/m3 times volume. sex: whose segment inertia, None takes the body's.
-    cutoff: Hz, effective -3 dB of the zero-lag low-pass; None for no filter. hands: "merged" or
-    "articulated", as build_humanoid takes it.
+    cutoff: Hz, effective -3 dB of the zero-lag low-pass; None for no filter.
+    options: of build_humanoid, such as mass, sex, hands, joints.
 
     Raises smpl2mjcf.Error for a body and motion that do not fit, dynamics.Error for a motion too short.
     """
     if betas is None:
         betas = betas_for_body(motion, body)
-    if sex is None and motion.sex not in ("neutral", body.sex):
+    if options.get("sex") is None and motion.sex not in ("neutral", body.sex):
         warnings.warn(
             f"the motion's person is {motion.sex}; the segment inertia of the {body.sex} body is used "
             f"(choose with sex, --sex {motion.sex})",
             stacklevel=2,
         )
-    humanoid = build_humanoid(body, betas, mass, sex, hands)
+    humanoid = build_humanoid(body, betas, **options)
     model = humanoid.model
     if motion.family == body.family == "smpl2mjcf" and motion.sex != body.sex:
         warnings.warn(

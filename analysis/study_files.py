@@ -7,6 +7,8 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from smpl2mjcf.hinges import is_hinged
+
 from .study import Study
 from .study_plot import plot_study
 
@@ -16,14 +18,31 @@ NO_GROUND_FORCE = (
 )
 
 
+BALL_FRAMES = (
+    "frames: ball joints in the child body's axes (SMPL rest frame: x left, y up, z forward in the "
+    "T-pose); pelvis_t* and root_residual in world axes (z up); pelvis_r* in the pelvis's axes",
+    "sign: the torque that turns the child body the positive way about its axis "
+    "(hip x > 0 extends, knee x > 0 flexes, ankle x > 0 plantarflexes, spine x > 0 flexes; "
+    "y and z mirror between the sides)",
+)
+HINGE_FRAMES = (
+    "frames: hinges about their own axes; pelvis_t* and root_residual in world axes (z up); pelvis_r* in the "
+    "pelvis's axes",
+    "sign: the torque toward the motion in the column's name, on both sides of the body",
+)
+
+
 def dof_names(model: mujoco.MjModel) -> list[str]:
-    """(nv,) names as "left_knee_x"; the root's are pelvis_tx, _ty, _tz and pelvis_rx, _ry, _rz."""
-    names = []
-    for joint in range(model.njnt):
-        name = model.joint(joint).name
-        free = model.jnt_type[joint] == mujoco.mjtJoint.mjJNT_FREE
-        names += [f"{name}_{part}" for part in (("tx", "ty", "tz", "rx", "ry", "rz") if free else "xyz")]
-    return names
+    """(nv,) names: "left_knee_x" of a ball joint, "left_knee_flexion" of a hinge, "pelvis_tx" of the root."""
+    parts = {
+        mujoco.mjtJoint.mjJNT_FREE: ("_tx", "_ty", "_tz", "_rx", "_ry", "_rz"),
+        mujoco.mjtJoint.mjJNT_BALL: ("_x", "_y", "_z"),
+    }
+    return [
+        model.joint(joint).name + part
+        for joint in range(model.njnt)
+        for part in parts.get(mujoco.mjtJoint(int(model.jnt_type[joint])), ("",))
+    ]
 
 
 def save_study(study: Study, folder: Path) -> None:
@@ -65,11 +84,7 @@ def _save_csv(study: Study, path: Path) -> None:
     header = [
         f"joint torques of {study.title} on a body of {mass:.3f} kg",
         "units: s, N, N m; the second block of torques is divided by body mass (N/kg, N m/kg)",
-        "frames: ball joints in the child body's axes (SMPL rest frame: x left, y up, z forward in the "
-        "T-pose); pelvis_t* and root_residual in world axes (z up); pelvis_r* in the pelvis's axes",
-        "sign: the torque that turns the child body the positive way about its axis "
-        "(hip x > 0 extends, knee x > 0 flexes, ankle x > 0 plantarflexes, spine x > 0 flexes; "
-        "y and z mirror between the sides)",
+        *(HINGE_FRAMES if is_hinged(study.humanoid.model, "left_hip") else BALL_FRAMES),
         f"GROUND: {NO_GROUND_FORCE}",
         "a leg's columns lack their ground force in rows where its foot stands; "
         "rows with valid = 0 are extrapolated",

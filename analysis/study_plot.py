@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smpl2mjcf.hinges import dof_columns, is_hinged
+
 if TYPE_CHECKING:
     from .study import Study
 
@@ -29,6 +31,15 @@ PANELS = (
 )
 """Title, joint, sign of the torque by side, axis. SMPL's y and z axes mirror between the sides."""
 
+HINGE_PANELS = (
+    ("Hip (extension +)", "hip", {"left": -1, "right": -1}, 0),
+    ("Knee (flexion +)", "knee", {"left": 1, "right": 1}, 0),
+    ("Ankle (plantarflexion +)", "ankle", {"left": -1, "right": -1}, 0),
+    ("Lumbar, spine1 (flexion +)", "spine1", {"": 1}, 0),
+    ("Shoulder (elevation +)", "shoulder", {"left": 1, "right": 1}, 0),
+)
+"""The same of a model with hinges, whose positive sense is the same on both sides."""
+
 
 TITLE_WIDTH = 110
 """Letters in a line of the title: what fits over the panels."""
@@ -42,10 +53,11 @@ def plot_study(study: Study, path: Path) -> None:
 
     figure = Figure(figsize=(10, 11), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(PANELS) + 1, 1, sharex=True)
+    panels = HINGE_PANELS if is_hinged(study.humanoid.model, "left_hip") else PANELS
+    axes = figure.subplots(len(panels) + 1, 1, sharex=True)
     time = np.asarray(study.trajectory.time)
     _plot_residual(axes[0], study, time)
-    for axis, panel in zip(axes[1:], PANELS):
+    for axis, panel in zip(axes[1:], panels):
         _plot_torque(axis, study, time, *panel)
     axes[-1].set_xlabel("Time [s]")
     for axis in axes:
@@ -111,7 +123,7 @@ def _plot_torque(
     model = study.humanoid.model
     shown = []
     for side, sign in sides.items():
-        dof = model.jnt_dofadr[model.joint(f"{side}_{joint}" if side else joint).id] + component
+        dof = dof_columns(model, f"{side}_{joint}" if side else joint)[component]
         torque = sign * np.asarray(study.result.tau)[:, dof] / study.humanoid.mass
         lacking = study.lacks_ground_force[:, dof]
         # One frame of overlap, so that the dotted curve joins the solid one.

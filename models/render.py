@@ -63,15 +63,22 @@ def drawn(
     its upper edge. azimuth, elevation: degrees in which the camera looks; at azimuth 0 it looks along +x.
     size: (width, height) in pixels.
     """
-    width, rows = size
     spec = mujoco.MjSpec()
-    spec.visual.global_.offwidth, spec.visual.global_.offheight = 2 * width, 2 * rows
-    spec.visual.global_.fovy = height
-    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.25] * 3, [0.35] * 3
-    spec.visual.headlight.specular = [0.05] * 3
     mesh = spec.add_mesh(name="skin", uservert=vertices.ravel(), userface=faces.ravel())
     mesh.usernormal = _normals(vertices, faces).ravel()
     mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
+    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="skin", rgba=SKIN)
+    light(spec, azimuth)
+    model = spec.compile()
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    return photograph(model, data, middle, height, azimuth, elevation, size)
+
+
+def light(spec: mujoco.MjSpec, azimuth: float) -> None:
+    """Give a scene the pictures' lights for a camera that looks at an azimuth in degrees, on white."""
+    spec.visual.headlight.ambient, spec.visual.headlight.diffuse = [0.25] * 3, [0.35] * 3
+    spec.visual.headlight.specular = [0.05] * 3
     spec.add_texture(
         name="sky",
         type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
@@ -81,7 +88,6 @@ def drawn(
         width=8,
         height=48,
     )
-    spec.worldbody.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname="skin", rgba=SKIN)
     for aside, steepness, strength in LIGHTS:
         around = np.deg2rad(azimuth + aside)
         spec.worldbody.add_light(
@@ -90,14 +96,27 @@ def drawn(
             diffuse=[strength] * 3,
             castshadow=False,
         )
-    model = spec.compile()
-    data = mujoco.MjData(model)
-    mujoco.mj_forward(model, data)
+
+
+def photograph(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    middle: ArrayLike,
+    height: float,
+    azimuth: float,
+    elevation: float,
+    size: tuple[int, int],
+    options: mujoco.MjvOption | None = None,
+) -> Pixels:
+    """An image of a lit scene without perspective; arguments as those of `drawn`."""
+    width, rows = size
+    model.vis.global_.offwidth, model.vis.global_.offheight = 2 * width, 2 * rows
+    model.vis.global_.fovy = height
     camera = mujoco.MjvCamera()
     camera.lookat, camera.azimuth, camera.elevation = np.asarray(middle), azimuth, elevation
     camera.distance, camera.orthographic = FAR, 1
     with mujoco.Renderer(model, 2 * rows, 2 * width) as renderer:
-        renderer.update_scene(data, camera)
+        renderer.update_scene(data, camera, scene_option=options)
         pixels = renderer.render().astype(np.float64)
     smooth = pixels.reshape(rows, 2, width, 2, 3).mean(axis=(1, 3))
     return smooth.round().astype(np.uint8)

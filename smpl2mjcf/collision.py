@@ -20,11 +20,12 @@ from collections.abc import Mapping, Sequence
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from .capsule_fit import across_capsule, along_capsule, fitted_capsule
 from .cut_plan import UP, body_cuts, hand_cuts, knuckle
 from .errors import HumanoidError
-from .exclusions import ARMS_HANG, add_exclusions, excluded_pairs, touching_primitives
+from .exclusions import add_exclusions, excluded_pairs, touching_primitives
 from .feet import SOLE, foot_primitives
 from .one_primitive import primitives as primitives  # until the assembly takes the fitted ones
 from .primitive import Capsule, Primitive
@@ -116,15 +117,15 @@ def add_collisions(
     primitives: Sequence[Primitive],
     joints: Mapping[str, Array],
     names: Sequence[str],
+    poses: Sequence[Mapping[str, Rotation]],
     profile: str = "inverse-dynamics",
     group: int = 0,
-    hang: Sequence[float] = ARMS_HANG,
 ) -> None:
     """Add a profile's primitives, and what it excludes or pairs, to a model whose bodies have SMPL's names.
 
-    primitives: as collision_primitives makes them for the same joints, names and profile. group: MuJoCo's
-    geom group: 0, or 3 (not drawn by default) where a skin or meshes are the visible body. hang: rad, how far
-    below the T-pose the arms are in the poses that must be free of contacts.
+    primitives: as collision_primitives makes them for the same joints, names and profile. poses: those that
+    must be free of contacts, each the rotations of joints in their parents (keyframes.Pose.rotations).
+    group: MuJoCo's geom group: 0, or 3 (not drawn by default) where a skin or meshes are the visible body.
     """
     for primitive in primitives:
         contype, conaffinity = contact_bits(primitive, profile)
@@ -141,11 +142,12 @@ def add_collisions(
             rgba=RGBA,
         )
     if profile == "simulation":
-        met = [(a, b) for a, b in touching_primitives(primitives, joints, hang) if _meet(a, b, profile)]
-        add_exclusions(spec, excluded_pairs(met, names))
+        touching = touching_primitives(primitives, joints, names, poses)
+        meeting = [(a, b) for a, b in touching if _meet(a, b, profile)]
+        add_exclusions(spec, excluded_pairs(meeting, names))
     elif profile == "mjx":
         paired = [p for p in primitives if any(p.name in pair for pair in MJX_PAIRS)]
-        overlapping = {(a.name, b.name) for a, b in touching_primitives(paired, joints, hang)}
+        overlapping = {(a.name, b.name) for a, b in touching_primitives(paired, joints, names, poses)}
         for first, second in MJX_PAIRS:
             if (first, second) not in overlapping and (second, first) not in overlapping:
                 spec.add_pair(name=f"{first}-{second}", geomname1=first, geomname2=second)
@@ -211,7 +213,10 @@ def _upright(skin: Samples) -> Capsule:
 
 
 def _finger_bone(name: str, skin: Samples, joints: Mapping[str, Array]) -> Capsule:
-    """A finger's capsule along its bone, the last one's to the tip, as thick as its skin is on average."""
+    """A finger's capsule along its bone, the last one's to the tip.
+
+    As thick as the median of its skin, which webs and the ball of the thumb do not move.
+    """
     joint, number = joints[name], int(name[-1])
     if number < 3:
         end = joints[f"{name[:-1]}{number + 1}"]
@@ -219,7 +224,7 @@ def _finger_bone(name: str, skin: Samples, joints: Mapping[str, Array]) -> Capsu
         along = joint - joints[f"{name[:-1]}2"]
         along = along / np.linalg.norm(along)
         end = joint + along * ((skin.points - joint) @ along).max()
-    radius = float(skin.weights @ _distances(skin.points, joint, end - joint) / skin.weights.sum())
+    radius = float(np.median(_distances(skin.points, joint, end - joint)))
     if number == 3:
         end = joint + (end - joint) * max(1 - radius / float(np.linalg.norm(end - joint)), 0.1)
     return Capsule(joint, end, radius)

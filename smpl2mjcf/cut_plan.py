@@ -75,14 +75,15 @@ def body_cuts(joints: Mapping[str, Array]) -> list[Cut]:
         shoulder, elbow, wrist = (joints[name] for name in names)
         hand = knuckle(joints, side)
         upper_arm = elbow - shoulder
-        # The second plane keeps the flank of a broad trunk out: it lies beyond the shoulder's plane too.
+        # One plane keeps the flank of a broad trunk out, which lies beyond the shoulder's plane too.
         # It runs along the arm, half an upper arm below it, so that an arm that droops stays whole.
         along = unit(wrist - shoulder)
         below = unit(UP - (UP @ along) * along)
         armpit = Plane(shoulder - 0.5 * norm(upper_arm) * below, below)
         cuts += [
-            Cut(WHOLE, Plane(shoulder, upper_arm), names[0], WHOLE),
-            Cut(names[0], armpit, names[0], WHOLE),
+            # The armpit first: the shoulder's plane cuts through thigh and foot as well.
+            Cut(WHOLE, armpit, names[0], WHOLE),
+            Cut(names[0], Plane(shoulder, upper_arm), names[0], WHOLE),
             Cut(names[0], bisecting(shoulder, elbow, wrist), names[1], names[0]),
             Cut(names[1], bisecting(elbow, wrist, hand), names[2], names[1]),
         ]

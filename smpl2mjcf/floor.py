@@ -160,9 +160,9 @@ def warn_of_implausible_rate(model: mujoco.MjModel, found: list[Flight], fps: fl
 def sole_points(model: mujoco.MjModel, qpos: ArrayLike, side: str) -> Array:
     """(T, P, 3) m, world: the points of a side's foot and toes that a humanoid stands on; NaN in a gap.
 
-    Where the geoms of the bodies `<side>_ankle` and `<side>_foot` that collide are lowest in the T-pose (under
-    a capsule's ends, at a box's lower corners), as far as that is within SOLE of the foot's lowest point. They
-    move with the foot as the skin there does, so a resting one has no speed.
+    Where the geoms of the bodies `<side>_ankle` and `<side>_foot` that collide are lowest in the T-pose
+    (under a capsule's ends, at a box's lower corners), as far as that is within SOLE of the foot's lowest
+    point. They move with the foot as the skin there does, so a resting one has no speed.
     """
     positions = np.asarray(qpos, dtype=np.float64)
     data = mujoco.MjData(model)

@@ -166,6 +166,8 @@ def _moved(bodies: Sequence[_Mass], com: Array, covariance: Array) -> list[_Mass
     doi 10.1016/0024-3795(82)90112-4). The image of a mass distribution is one, so no part can end up
     with a tensor that no body has.
     """
+    if len(bodies) == 1:  # A S A^T is S*
+        return [_Mass(bodies[0].mass, com, covariance)]
     total = sum(body.mass for body in bodies)
     shares = [body.mass / total for body in bodies]
     centroid = sum(share * body.com for share, body in zip(shares, bodies))

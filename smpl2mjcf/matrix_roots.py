@@ -1,4 +1,4 @@
-"""Square roots of symmetric matrices, for NumPy and JAX arrays, with derivatives that are always finite."""
+"""Square roots of symmetric matrices, for NumPy and JAX arrays."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ import numpy as np
 
 Array = Any  # a numpy.ndarray, a jax.Array or a tracer
 
-STEPS = 24
-"""Of the Newton iteration: an eigenvalue grows by 2.25 a step until it is near 1, then squares its distance;
-24 steps reach rounding from eigenvalues 1e-6 of the trace, far flatter than any body part."""
-
 
 def namespace_of(array: Array) -> ModuleType:
     """jax.numpy for JAX's arrays and tracers, else numpy; imports nothing."""
@@ -22,18 +18,10 @@ def namespace_of(array: Array) -> ModuleType:
 
 
 def root_and_inverse(matrix: Array) -> tuple[Array, Array]:
-    """The square root of a symmetric positive definite matrix (n, n), and its inverse.
-
-    NumPy: by eigenvalues. JAX: by the Newton-Schulz iteration (Higham 2008, Functions of Matrices, eq. 6.20),
-    because the derivative of an eigenvector does not exist where two eigenvalues meet, the root's does.
-    """
+    """The square root of a symmetric positive definite matrix (n, n), and its inverse."""
     if namespace_of(matrix) is np:
         values, vectors = np.linalg.eigh(matrix)
         return (vectors * values**0.5) @ vectors.T, (vectors * values**-0.5) @ vectors.T
-    identity = np.eye(matrix.shape[0])
-    scale = matrix.trace()
-    root, inverse = matrix / scale, identity
-    for _ in range(STEPS):
-        step = (3 * identity - inverse @ root) / 2
-        root, inverse = root @ step, step @ inverse
-    return root * scale**0.5, inverse / scale**0.5
+    from . import traced_roots  # imports jax
+
+    return traced_roots.root_and_inverse(matrix)

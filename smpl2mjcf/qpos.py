@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from .errors import MotionError
 from .frame_ranges import frame_ranges
-from .hinges import angles_of, is_hinged, joint_ids, rotation_of
+from .hinges import is_hinged, joint_ids, rotation_columns, rotation_of, rotation_values
 from .humanoid import Humanoid
 from .motion import LARGEST_LENGTH_ERROR, Motion, as_numbers
 from .world_axes import to_z_up
@@ -40,13 +40,9 @@ def motion_to_qpos(humanoid: Humanoid, motion: Motion) -> Array:
     for column, name in enumerate(motion.joint_names):
         if name not in known:
             continue
-        columns = _rotation_columns(model, name)
-        rotation = Rotation.from_rotvec(motion.poses[seen, column])
-        if is_hinged(model, name):
-            values = angles_of(rotation, name)
-        else:
-            values = rotation.as_quat(scalar_first=True, canonical=True)
-        qpos[np.ix_(motion.recorded, columns)] = values
+        rotations = Rotation.from_rotvec(motion.poses[seen, column])
+        columns = rotation_columns(model, name)
+        qpos[np.ix_(motion.recorded, columns)] = rotation_values(model, name, rotations)
     root = _root_address(model, motion.joint_names[0])
     qpos[:, root : root + 3] = humanoid.joint_positions[0] + motion.trans
     qpos[~motion.recorded] = np.nan
@@ -73,7 +69,7 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
     poses = np.zeros((len(positions), body.num_joints, 3))
     for name in humanoid.joint_names:
         column = body.joint_names.index(name)
-        values = positions[:, _rotation_columns(model, name)]
+        values = positions[:, rotation_columns(model, name)]
         if is_hinged(model, name):
             poses[recorded, column] = rotation_of(values[recorded], name).as_rotvec()
             continue
@@ -95,16 +91,6 @@ def qpos_to_motion(humanoid: Humanoid, qpos: ArrayLike, fps: float) -> Motion:
         source="qpos",
         recorded=recorded,
     )
-
-
-def _rotation_columns(model: mujoco.MjModel, joint: str) -> NDArray[np.intp]:
-    """Where a SMPL joint's rotation stands in qpos: 4 columns of a quaternion, or 3 of hinge angles."""
-    ids = joint_ids(model, joint)
-    starts = model.jnt_qposadr[list(ids)]
-    if len(ids) > 1:
-        return np.asarray(starts)
-    free = model.jnt_type[ids[0]] == mujoco.mjtJoint.mjJNT_FREE
-    return starts[0] + (3 if free else 0) + np.arange(4)
 
 
 def _root_address(model: mujoco.MjModel, joint: str) -> int:

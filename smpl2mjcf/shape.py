@@ -14,14 +14,17 @@ from .cells import Chains, require_volumes
 from .errors import HumanoidError
 from .hands import hand_pieces
 from .inertia import BODY_DENSITY, require_mass
+from .joint_layout import require_joint_layout
+from .mesh_checks import check_shape
 from .segments import body_pieces
 from .skeleton import FACE_JOINTS, FINGER_JOINTS, HANDS, JOINT_NAMES, SIDES, parents_of
 from .surface import Surface, closed_surface
 
 Array = NDArray[np.float64]
 
-DENSITY_RANGE = (900.0, 1100.0)
-"""kg/m3 of living bodies, from deep breath and much fat to empty lungs and little; fresh water is 997."""
+DENSITY_RANGE = (800.0, 1200.0)
+"""kg/m3 that raise no warning. People have 930 (much fat, a deep breath) to 1100 (little, empty lungs); a
+mass that was weighed and a shape that was guessed from a video may disagree by more than that."""
 
 BMI_RANGE = (8.0, 100.0)
 """kg/m2 that people have had."""
@@ -63,8 +66,9 @@ def shape_of(body: Body, betas: ArrayLike | None = None, hands: str = "merged") 
     """A body's shape. betas: (B,), None for the mean shape; hands: as build_humanoid's.
 
     Raises BodyError for betas of a wrong length, HumanoidError for articulated hands on a body without
-    fingers or with a finger that has no volume, joints in another order than the family's, a stature that no
-    person has, or a mesh that is open or folds.
+    fingers or with a finger that has no volume, joints in another order than the family's or that lie as no
+    person's do, a stature that no person has, or a mesh that is open or folds. Warns of faces that cross or
+    are turned over (mesh_checks).
     """
     names = _kept_joints(body, hands)
     betas = complete_betas(body, betas)
@@ -76,12 +80,15 @@ def shape_of(body: Body, betas: ArrayLike | None = None, hands: str = "merged") 
         )
     # The joints that are merged still say where the hands point and the fingers lie.
     positions = dict(zip(body.joint_names, body.joint_regressor @ vertices))
+    require_joint_layout(positions)
     surface = closed_surface(body, vertices)
     pieces = body_pieces(surface.vertices, surface.faces, positions)
     if hands == "articulated":
         for side in SIDES:
             pieces |= hand_pieces(pieces[f"{side}_wrist"], positions, side)
-    return Shape(body, betas, vertices, positions, names, surface, pieces)
+    shape = Shape(body, betas, vertices, positions, names, surface, pieces)
+    check_shape(shape)
+    return shape
 
 
 def mass_of(shape: Shape, mass: float | None = None, bmi: float | None = None) -> float:
@@ -90,29 +97,38 @@ def mass_of(shape: Shape, mass: float | None = None, bmi: float | None = None) -
     Warns of a density that no living body has. Raises HumanoidError for a mass or an index that is not
     positive or no person's, or for both at once.
     """
-    if mass is not None and bmi is not None:
-        raise HumanoidError(f"give a mass or a body mass index, received both: {mass} kg and {bmi} kg/m2")
-    if mass is not None:
-        require_mass(mass)
-        kilograms = float(mass)
-    elif bmi is not None:
-        if not BMI_RANGE[0] <= bmi <= BMI_RANGE[1]:
-            raise HumanoidError(
-                f"a body mass index of {bmi} kg/m2 is not a person's; accepted: {BMI_RANGE[0]}-{BMI_RANGE[1]}"
-            )
-        kilograms = bmi * shape.stature**2
-    else:
+    kilograms = requested_mass(shape.stature, mass, bmi)
+    if kilograms is None:
         kilograms = BODY_DENSITY * shape.surface.volume
-    require_mass(kilograms)  # the mesh's too: extreme betas weigh tons
+        require_mass(kilograms)  # extreme betas weigh tons
     density = kilograms / shape.surface.volume
     if not DENSITY_RANGE[0] <= density <= DENSITY_RANGE[1]:
         warnings.warn(
             f"{kilograms:.4g} kg in the {1000 * shape.surface.volume:.4g} L of this shape means "
-            f"{density:.0f} kg/m3; people have {DENSITY_RANGE[0]:.0f}-{DENSITY_RANGE[1]:.0f}. "
+            f"{density:.0f} kg/m3; people have 930-1100. "
             "Give betas of a person of that mass, or no mass",
             stacklevel=3,
         )
     return kilograms
+
+
+def requested_mass(stature: float, mass: float | None = None, bmi: float | None = None) -> float | None:
+    """kg: the mass as given, or by body mass index (kg/m2) and stature (m); None where neither is given.
+
+    Raises HumanoidError for a mass or an index that is not positive or no person's, or for both at once.
+    """
+    if mass is not None and bmi is not None:
+        raise HumanoidError(f"give a mass or a body mass index, received both: {mass} kg and {bmi} kg/m2")
+    if bmi is not None:
+        if not BMI_RANGE[0] <= bmi <= BMI_RANGE[1]:
+            raise HumanoidError(
+                f"a body mass index of {bmi} kg/m2 is not a person's; accepted: {BMI_RANGE[0]}-{BMI_RANGE[1]}"
+            )
+        mass = bmi * stature**2
+    if mass is None:
+        return None
+    require_mass(mass)
+    return float(mass)
 
 
 def _kept_joints(body: Body, hands: str) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ class Build:
 
         with output_folder(args.out) as folder:
             body = body_from(args)
-            humanoid = build_humanoid(body, betas_from(args, body), args.mass, args.sex, args.hands)
+            betas = betas_from(args, body)
+            humanoid = build_humanoid(body, betas, mass_from(args, body, betas), args.sex, args.hands)
             humanoid.save(folder / "humanoid.xml")
             write_run_record(folder / "run.json", "build", args, humanoid)
         print(f"{Path(args.out) / 'humanoid.xml'}: {humanoid.mass:.2f} kg, {humanoid.model.nbody - 1} bodies")
@@ -133,7 +134,7 @@ def _floor_and_flights(motion: Motion, body: Body) -> tuple[Floor, list[Flight]]
 
 
 def add_body_options(parser: argparse.ArgumentParser) -> None:
-    """--body, --betas, --sex, --mass, --hands."""
+    """--body, --betas, --stature, --sex, --mass, --bmi, --hands."""
     parser.add_argument(
         "--body", metavar="FILE", help="SMPL body file, .npz or .pkl (default: our own body of --sex)"
     )
@@ -145,9 +146,21 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
         "(default: the motion's where they are of that family, else the mean shape)",
     )
     parser.add_argument(
+        "--stature",
+        type=float,
+        metavar="M",
+        help="instead of --betas: the likeliest shape of a person so tall and, by --mass or --bmi, so heavy",
+    )
+    parser.add_argument(
         "--sex", choices=SEXES, help="whose segment inertia, and which default body (default: the body's)"
     )
     parser.add_argument("--mass", type=float, metavar="KG", help="body mass (default: 985 kg/m3 x volume)")
+    parser.add_argument(
+        "--bmi",
+        type=float,
+        metavar="KG/M2",
+        help="instead of --mass: body mass index, for the shape's stature",
+    )
     parser.add_argument(
         "--hands",
         choices=HANDS,
@@ -214,10 +227,20 @@ def body_from(args: argparse.Namespace) -> Body:
 
 
 def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
-    """(B,) the betas that --betas gives, or None. Raises BodyError for a wrong family or length."""
+    """(B,) the betas that --betas gives or --stature asks for, or None where neither does.
+
+    Raises BodyError for betas of a wrong family or length, or beside a stature; HumanoidError for a person
+    that the body cannot be shaped to.
+    """
     from .body import complete_betas
     from .motion_files import read_betas
 
+    if getattr(args, "stature", None) is not None:  # the demo has no such option
+        from .person import betas_for_person
+
+        if args.betas is not None:
+            raise BodyError("--stature and --betas both give the shape; give one of them")
+        return betas_for_person(body, args.stature, args.mass, args.bmi)
     if args.betas is None:
         return None
     words = [word for argument in args.betas for word in argument.split(",") if word]
@@ -236,6 +259,18 @@ def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
             f"--betas takes numbers or one .npz file, received {' '.join(args.betas)!r}"
         ) from problem
     return complete_betas(body, numbers)
+
+
+def mass_from(args: argparse.Namespace, body: Body, betas: Array | None) -> float | None:
+    """kg that --mass gives, or --bmi for the stature of a shape; None for neither.
+
+    betas: (B,) of the shape, None for the mean shape. Raises HumanoidError for both at once, or an index that
+    is no person's.
+    """
+    from .body import shaped_vertices, stature
+    from .shape import requested_mass
+
+    return requested_mass(stature(shaped_vertices(body, betas)), args.mass, args.bmi)
 
 
 def require_other_names(motion_path: str | Path, out: Path, files: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Five clips of CMU's library, retargeted: angles that keep their meaning, arms that stay out of the trunk.
+"""Five clips of CMU's library, retargeted: angles that keep their meaning, arms near their recorded place.
 
 The data used here was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF
 EIA-0196217.
@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from smpl2mjcf.arm_contact import clear_arms
 from smpl2mjcf.asf_amc import bone_poses, read_amc, read_asf
-from smpl2mjcf.body import joint_positions, shaped_vertices
+from smpl2mjcf.body import joint_positions
 from smpl2mjcf.bvh import joint_poses, read_bvh
 from smpl2mjcf.bvh_bones import UNITS, bvh_bones, read_bvh_motion
 from smpl2mjcf.cmu_bones import cmu_bones, read_cmu_motion
@@ -152,66 +153,27 @@ def test_standing_soles_are_level(clips, name):
         assert abs(np.median(roll)) < 5.5
 
 
-def posed_vertices(motion, body, world, place, t, chosen):
-    """(V, 3) m: linear blend skinning of some vertices in frame t."""
-    vertices, joints = shaped_vertices(body, motion.betas)[chosen], joint_positions(body, motion.betas)
-    out = np.zeros_like(vertices)
-    for j, name in enumerate(body.joint_names):
-        moved = (vertices - joints[j]) @ world[name][t].as_matrix().T + place[name][t]
-        out += body.weights[chosen, j : j + 1] * moved
-    return out
+# cm, in 95 % of the frames. Our forearms are not the person's, which the files have lost; a hand that is laid
+# on the skin leaves the recorded place by up to its depth under it.
+APART = {
+    "recorded": {"shoulder": 6, "elbow": 6, "wrist": 8},
+    "clear": {"shoulder": 6, "elbow": 7, "wrist": 11},
+}
 
 
-def winding(points, vertices, faces):
-    """(P,) how often the surface goes round each point: 1 inside, 0 outside, little changed by holes.
-
-    Solid angles of the triangles: Van Oosterom and Strackee 1983, doi 10.1109/TBME.1983.325207.
-    """
-    a, b, c = (vertices[faces[:, k]][None] - points[:, None] for k in range(3))
-    la, lb, lc = (np.linalg.norm(x, axis=-1) for x in (a, b, c))
-    volume = np.einsum("pfi,pfi->pf", a, np.cross(b, c))
-    rest = la * lb * lc + (a * b).sum(-1) * lc + (b * c).sum(-1) * la + (c * a).sum(-1) * lb
-    return (2 * np.arctan2(volume, rest)).sum(axis=1) / (4 * np.pi)
-
-
-def buried(clip, body, frames):
-    """[(frame, joint, depth m)]: elbows, mid forearms and wrists within the skin of pelvis and spine."""
-    motion, _, world, place = clip
-    owner = np.array(body.joint_names)[body.weights.argmax(axis=1)]
-    trunk = np.isin(owner, ["pelvis", "spine1", "spine2", "spine3"])
-    chosen = np.flatnonzero(trunk)
-    index = np.cumsum(trunk) - 1
-    faces = index[body.faces[trunk[body.faces].all(axis=1)]]
-    found = []
-    for t in frames:
-        skin = posed_vertices(motion, body, world, place, t, chosen)
-        points = {}
-        for side in SIDES:
-            elbow, wrist = place[f"{side}_elbow"][t], place[f"{side}_wrist"][t]
-            points |= {f"{side}_elbow": elbow, f"{side}_forearm": (elbow + wrist) / 2, f"{side}_wrist": wrist}
-        inside = winding(np.array(list(points.values())), skin, faces) > 0.5
-        for (name, point), deep in zip(points.items(), inside):
-            if deep:
-                found.append((t, name, np.linalg.norm(skin - point, axis=1).min()))
-    return found
-
-
-@pytest.mark.parametrize("name", RECORDED_BY_AMC)
-def test_arms_stay_out_of_the_trunk(clips, default_body, name):
-    frames = np.linspace(0, clips[name][0].num_frames - 1, 25).astype(int)
-    assert buried(clips[name], default_body, frames) == []
-
-
+@pytest.mark.parametrize("arms", APART)
 @pytest.mark.parametrize("name", ["131_01", "131_03"])
-def test_hands_on_the_hips_go_no_deeper_than_recorded(shared, clips, default_body, name):
-    """This person dances with a hand on hip and belly; CMU's own bones put that wrist under the skin.
+def test_arms_are_where_they_were_recorded(shared, clips, default_body, name, arms):
+    """Our shoulders, elbows and wrists against the recording's, as the middle of the hips sees them.
 
-    With the two lost bones put back (the thorax as long as the vertebra below it, the wrist half the
-    forearm: their lengths in seven CMU skeletons) our shoulders and elbows lie within 6 cm of the
-    recording's as the pelvis sees them, in 95 % of the frames, our wrists within 8 (the body's forearms are
-    not the person's), and none is deeper than 6 cm inside.
+    The file's two lost bones are put back: the thorax as long as the vertebra below it, the wrist half the
+    forearm (their lengths in seven CMU skeletons).
     """
-    motion, _, _, place = clips[name]
+    motion = clips[name][0]
+    if arms == "clear":
+        with pytest.warns(UserWarning, match="arm would reach"):
+            motion = clear_arms(motion, default_body)
+    _, place = forward(motion, default_body)
     clip = read_bvh(shared / "data" / "cmu_mocap" / f"{name}.bvh")
     orientation, start = joint_poses(clip)
     at = {joint: start[j] * UNITS["cmu"] for j, joint in enumerate(clip.names)}
@@ -229,11 +191,6 @@ def test_hands_on_the_hips_go_no_deeper_than_recorded(shared, clips, default_bod
         }
         for joint, track in recorded.items():
             apart = np.linalg.norm(track - hips - (place[f"{side}_{joint}"] - our_hips), axis=1)
-            far = np.percentile(apart, 95)
-            print(f"{name} {side}_{joint}: cm apart {100 * np.median(apart):.1f}, 95 % {100 * far:.1f}")
-            assert far < {"shoulder": 0.06, "elbow": 0.06, "wrist": 0.08}[joint]
-    frames = np.linspace(0, motion.num_frames - 1, 25).astype(int)
-    found = buried(clips[name], default_body, frames)
-    print(f"{name}: {[(int(t), joint, round(float(depth), 3)) for t, joint, depth in found]}")
-    assert len({t for t, _, _ in found}) < 8
-    assert max(depth for _, _, depth in found) < 0.06
+            far = 100 * np.percentile(apart, 95)
+            print(f"{name} {side}_{joint}: cm apart {100 * np.median(apart):.1f}, 95 % {far:.1f}")
+            assert far < APART[arms][joint]

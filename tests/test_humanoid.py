@@ -40,26 +40,27 @@ def test_keyframes_are_upright_with_the_feet_on_the_floor(human, default_body, k
     mujoco.mj_forward(model, data)
     assert data.body("head").xpos[2] > 1.4
     assert data.body("left_foot").xpos[1] < data.body("left_ankle").xpos[1]  # toes point to -y
+    heights = {g: lowest_point(model, data, g) for g in range(model.ngeom) if model.geom_bodyid[g] > 0}
     soles = [
-        lowest_corner(model, data, f"{side}_{part}")
+        min(heights[g] for g in heights if model.body(model.geom_bodyid[g]).name == f"{side}_{part}")
         for side in ("left", "right")
         for part in ("ankle", "foot")
     ]
     np.testing.assert_allclose(soles, 0, atol=1e-5)  # six printed digits
-    others = [g for g in range(model.ngeom) if model.geom(g).name not in FEET]
-    assert min(data.geom_xpos[g][2] for g in others) > -1e-9
+    others = [g for g in heights if model.body(model.geom_bodyid[g]).name[-5:] not in ("ankle", "_foot")]
+    assert min(heights[g] for g in others) > 0.03
     for side in ("left", "right"):
         hangs = data.body(f"{side}_shoulder").xpos[2] - data.body(f"{side}_wrist").xpos[2]
         assert abs(hangs) < 0.05 if key == "tpose" else hangs > 0.35
 
 
-FEET = ("floor", "left_ankle", "left_foot", "right_ankle", "right_foot")
-
-
-def lowest_corner(model, data, name):
-    geom = model.geom(name)
-    corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * geom.size
-    return (data.geom(name).xpos + corners @ data.geom(name).xmat.reshape(3, 3).T)[:, 2].min()
+def lowest_point(model, data, g):
+    """m, world z, of a box's corners or a capsule's ends."""
+    size, frame = model.geom_size[g], data.geom_xmat[g].reshape(3, 3)
+    if model.geom_type[g] == mujoco.mjtGeom.mjGEOM_CAPSULE:
+        return data.geom_xpos[g][2] - size[0] - abs(frame[2, 2]) * size[1]
+    corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T * size
+    return (data.geom_xpos[g] + corners @ frame.T)[:, 2].min()
 
 
 def test_geoms_carry_no_mass_and_meet_only_the_floor(human):
@@ -67,7 +68,7 @@ def test_geoms_carry_no_mass_and_meet_only_the_floor(human):
     assert model.body_mass[0] == 0
     assert model.body_mass.sum() == pytest.approx(human.mass, rel=1e-12)
     body_geoms = [g for g in range(model.ngeom) if model.geom_bodyid[g] > 0]
-    assert len(body_geoms) == 24
+    assert {int(model.geom_bodyid[g]) for g in body_geoms} == set(range(1, 25))
     for g in body_geoms:
         assert int(model.geom_type[g]) in {int(mujoco.mjtGeom.mjGEOM_CAPSULE), int(mujoco.mjtGeom.mjGEOM_BOX)}
         assert model.geom_contype[g] & model.geom("floor").conaffinity[0]
@@ -117,24 +118,31 @@ def test_save_into_nowhere_is_one_clear_error(human, tmp_path):
 
 
 def test_primitives_are_as_large_as_the_mesh(human, default_body):
-    """Capsules and boxes together hold about the body's volume and stay within its bounding box."""
+    """Capsules and boxes together fill about the body's volume and stay within its bounding box."""
     model = human.model
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
-    volume = 0.0
     low, high = default_body.v_template.min(axis=0), default_body.v_template.max(axis=0)
+    low, high = low - 0.03, high + 0.03
+    points = np.random.default_rng(0).uniform(low, high, (200_000, 3))
+    filled = np.zeros(len(points), dtype=bool)
     for g in range(model.ngeom):
         if model.geom_bodyid[g] == 0:
             continue
-        a, b, c = model.geom_size[g]
+        a, b, _ = model.geom_size[g]
         capsule = model.geom_type[g] == mujoco.mjtGeom.mjGEOM_CAPSULE
-        volume += np.pi * a**2 * (2 * b + 4 / 3 * a) if capsule else 8 * a * b * c
-        axis = data.geom_xmat[g].reshape(3, 3)[:, 2]
-        reach = np.abs(axis) * b + a if capsule else model.geom_size[g]
-        assert (data.geom_xpos[g] - reach > low - 0.03).all(), model.geom(g).name
-        assert (data.geom_xpos[g] + reach < high + 0.03).all(), model.geom(g).name
-    mesh = human.mass / 985
-    assert 0.8 * mesh < volume < 1.5 * mesh  # neighbours overlap at the joints
+        frame = data.geom_xmat[g].reshape(3, 3)
+        reach = np.abs(frame[:, 2]) * b + a if capsule else np.abs(frame) @ model.geom_size[g]
+        assert (data.geom_xpos[g] - reach > low).all(), model.geom(g).name
+        assert (data.geom_xpos[g] + reach < high).all(), model.geom(g).name
+        local = (points - data.geom_xpos[g]) @ frame
+        if capsule:
+            local[:, 2] -= np.clip(local[:, 2], -b, b)
+            filled |= (local**2).sum(axis=1) < a**2
+        else:
+            filled |= (np.abs(local) < model.geom_size[g]).all(axis=1)
+    volume = filled.mean() * np.prod(high - low)
+    assert volume == pytest.approx(human.mass / 985, rel=0.2)
 
 
 @pytest.mark.parametrize("betas", [np.zeros(9), np.zeros(11), np.zeros((1, 10)), np.zeros(16)])
