@@ -17,6 +17,7 @@ from smpl2mjcf.verbs import (
     add_out_option,
     betas_from,
     body_from,
+    humanoid_options,
     motion_from,
     motion_record,
     progress,
@@ -82,21 +83,11 @@ class Demo:
         """What `torques` does, and the three engines compared on frames of the motion."""
         from smpl2mjcf import model_file
 
-        options = argparse.Namespace(
-            body=None,
-            betas=None,
-            sex=None,
-            mass=None,
-            hands="merged",
-            skeleton=None,
-            fps=None,
-            up=None,
-            person=None,
-            unit=None,
-            cutoff="6",
-            out=args.out,
-        )
-        record = _write_study(options, "demo", model_file(f"{args.motion}.npz"), _compare_engines)
+        parser = argparse.ArgumentParser()
+        Torques.add_arguments(parser)
+        motion = model_file(f"{args.motion}.npz")
+        options = parser.parse_args([str(motion), "--out", args.out])
+        record = _write_study(options, "demo", motion, _compare_engines)
         for pair, difference in record["engines"].items():
             print(f"  {pair}: largest relative difference {difference:.1e}")
         agree = all(difference <= AGREEMENT for difference in record["engines"].values())
@@ -160,7 +151,7 @@ def _write_study(
         progress(
             f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques"
         )
-        study = torque_study(body, motion, betas, args.mass, args.sex, cutoff, args.hands)
+        study = torque_study(body, motion, betas, cutoff, **humanoid_options(args))
         found = examine(study)
         progress("writing results")
         save_study(study, folder)

@@ -20,6 +20,7 @@ from .bvh import BvhClip, joint_poses, lost_bones, read_bvh
 from .bvh_names import TRUNK, Naming, find_joints, of_side, plain_names
 from .bvh_rest import limb_ends, rest_axes, rest_joints
 from .errors import MotionFileError
+from .lost_limbs import warn_of_lost_limbs
 from .motion import Motion
 from .recorded_bones import DOWN, SMPL_KNEE, RecordedBones, leg_sole, outward, smpl_elbow, smpl_wrist
 from .retarget import motion_of_bones
@@ -123,7 +124,10 @@ def bvh_bones(clip: BvhClip, path: Path, unit: str | None, R_yup_file: Array | N
     for length in _warn_of_lost(clip, joints, path):
         del lengths[length]
     positions = {joint: starts[j] * metres for joint, j in joints.items()}
-    return RecordedBones(world, positions, direction, hinge, sole, lengths)
+    bones = RecordedBones(world, positions, direction, hinge, sole, lengths)
+    if naming.cmu:
+        warn_of_lost_limbs(bones, path)
+    return bones
 
 
 def _carried(straight: Array, direction: Array, naming: Naming) -> Rotation:

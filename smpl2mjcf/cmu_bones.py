@@ -8,6 +8,7 @@ from .asf_amc import ROOT, AsfSkeleton, BonePoses, bone_poses, read_amc, read_as
 from .body import Body
 from .bone_fit import joint_lengths
 from .errors import MotionFileError
+from .lost_limbs import warn_of_lost_limbs
 from .motion import Motion
 from .recorded_bones import RecordedBones, leg_sole
 from .retarget import motion_of_bones
@@ -45,7 +46,9 @@ def read_cmu_motion(path: Path, body: Body, skeleton: Path, fps: float) -> Motio
     not laid out as CMU's.
     """
     asf = read_asf(skeleton)
-    return motion_of_bones(body, cmu_bones(asf, bone_poses(asf, read_amc(path, asf))), fps, path.name)
+    bones = cmu_bones(asf, bone_poses(asf, read_amc(path, asf)))
+    warn_of_lost_limbs(bones, path)
+    return motion_of_bones(body, bones, fps, path.name)
 
 
 def cmu_lengths(skeleton: AsfSkeleton) -> dict[str, float]:

@@ -27,14 +27,12 @@ from .cut_plan import UP, body_cuts, hand_cuts, knuckle
 from .errors import HumanoidError
 from .exclusions import add_exclusions, excluded_pairs, touching_primitives
 from .feet import SOLE, foot_primitives
-from .one_primitive import primitives as primitives  # until the assembly takes the fitted ones
+from .options import PROFILES
 from .primitive import Capsule, Primitive
 from .skeleton import FINGERS, SIDES
 from .skin_samples import Samples, samples_by_piece, surface_samples
 
 Array = NDArray[np.float64]
-
-PROFILES = ("inverse-dynamics", "simulation", "mjx")
 
 LIMB_ENDS = {"hip": "knee", "knee": "ankle", "shoulder": "elbow", "elbow": "wrist", "collar": "shoulder"}
 """Joints whose capsule runs along the bone, and the joint where the bone ends."""

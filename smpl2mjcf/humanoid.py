@@ -3,37 +3,44 @@
 One MuJoCo body a joint, at the shape's joints, with axes parallel to SMPL's rest frames (x left, y up,
 z forward), so that a SMPL joint rotation is a ball joint's quaternion without any conversion. In
 MuJoCo's z-up world the model at qpos0 therefore lies on its back, its joints where SMPL's model frame
-has them; the keyframes `tpose` and `stand` hold it upright with its feet on the floor.
+has them; the keyframes `tpose`, `apose` and `stand` hold it upright with its feet on the floor.
 
 Jaw and eyes are part of the head. Fingers are part of the wrist's body, or bodies of their own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import mujoco
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial.transform import Rotation
 
+from .assembly import assemble
 from .body import Body
-from .collision import Primitive, primitives
+from .collision import add_collisions, collision_primitives
 from .errors import HumanoidError
+from .hinges import add_range_metadata, dof_columns, hinge_names, joint_ids
+from .imus import add_imus, imus
 from .inertia import Inertia, body_inertias, require_mass
+from .joint_strength import joint_strengths
+from .keyframes import add_keyframes, standard_poses
+from .landmarks import add_markers, landmarks
+from .options import EXTRAS, LOOKS
 from .output_folder import write_whole
+from .profiles import apply_profile, find_profile
+from .sensors import add_imu_sensors, add_sole_sensors
 from .shape import Shape, mass_of, shape_of
 from .skeleton import SEXES, parents_of
+from .skin import add_meshes, add_skin, skin_parts
 from .surface import Surface
 
 Array = NDArray[np.float64]
 
-GRAVITY = 9.81  # m/s2
-
-STAND_SHOULDER = np.deg2rad(75.0)
-"""How far the arms hang from the T-pose in the keyframe `stand`; 90 would press them into the hips."""
+HIDDEN_GROUP = 3
+"""MuJoCo's geom group that viewers do not draw: the collision geoms' where there is a visible body."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +52,9 @@ class Humanoid:
     shape: Shape
     sex: str  # whose segment inertia it has
     inertias: tuple[Inertia, ...]  # (K,), in the order of joint_names
-    inertia: str = "deleva"  # one of inertia.MODES
-    trunk: str = "parts"  # one of inertia.TRUNKS
+    inertia: str = "deleva"  # one of options.INERTIAS
+    trunk: str = "parts"  # one of options.TRUNKS
+    profile: str = "inverse-dynamics"  # one of options.PROFILES
 
     @property
     def body(self) -> Body:
@@ -87,11 +95,35 @@ class Humanoid:
         """Write the MJCF file, whole or not at all. Raises OutputError where that is not possible."""
         return write_whole(path, self.xml)
 
+    def joint_ids(self, name: str) -> tuple[int, ...]:
+        """MuJoCo's joint indices of a SMPL joint: one, or three of hinges, in order.
+
+        Raises HumanoidError for a name that is none.
+        """
+        self._require(name)
+        return joint_ids(self.model, name)
+
     def joint_id(self, name: str) -> int:
-        """MuJoCo's joint index of a SMPL joint. Raises HumanoidError for a name that is none."""
+        """MuJoCo's joint index of a SMPL joint that is one joint. Raises HumanoidError where it is none."""
+        ids = self.joint_ids(name)
+        if len(ids) > 1:
+            raise HumanoidError(
+                f"joint {name!r} is three hinges here: {', '.join(hinge_names(name))}; use joint_ids or "
+                "joint_dofs"
+            )
+        return ids[0]
+
+    def joint_dofs(self, name: str) -> NDArray[np.intp]:
+        """Where a SMPL joint stands in qvel, qacc and tau: 3 columns, 6 of the root.
+
+        Raises HumanoidError for a name that is none.
+        """
+        self._require(name)
+        return dof_columns(self.model, name)
+
+    def _require(self, name: str) -> None:
         if name not in self.joint_names:
             raise HumanoidError(f"joint {name!r} not in humanoid; available: {', '.join(self.joint_names)}")
-        return int(self.model.joint(name).id)
 
 
 def build_humanoid(
@@ -104,116 +136,97 @@ def build_humanoid(
     bmi: float | None = None,
     inertia: str = "deleva",
     trunk: str = "parts",
+    joints: str = "ball",
+    profile: str = "inverse-dynamics",
+    actuators: str = "servos",
+    look: str = "none",
+    extras: Collection[str] = ("markers",),
 ) -> Humanoid:
     """The humanoid of a shape.
 
-    betas: (B,), None for the mean shape. mass: kg; bmi: kg/m2, body mass index, with the shape's stature a
-    mass; neither: 985 kg/m3 times the mesh's volume.
+    betas: (B,), None for the mean shape.
+    mass: kg; bmi: kg/m2, body mass index, with the shape's stature a mass; neither: 985 kg/m3 times the
+    mesh's volume.
     sex: whose segment inertia (de Leva 1996): "female", "male", or "neutral" for the mean of both;
-    None takes the body's. hands: "merged" makes a hand's fingers part of its wrist's body, "articulated"
-    gives SMPL-H and SMPL-X bodies 30 finger bodies that share de Leva's hand. Jaw and eyes are part of
-    the head. SMPL's own `left_hand` and `right_hand` stay.
+    None takes the body's.
+    hands: "merged" makes a hand's fingers part of its wrist's body, "articulated" gives SMPL-H and SMPL-X
+    bodies 30 finger bodies that share de Leva's hand. Jaw and eyes are part of the head. SMPL's own
+    `left_hand` and `right_hand` stay.
     inertia: "deleva" lays the table's segments over the body, "mesh" takes the mesh at one density, "hybrid"
     the table's masses with the mesh's centres and shapes. trunk: "parts" gives the trunk the masses of de
     Leva's three parts, "whole" also the table's centre of mass and radii of gyration of the whole trunk.
+    joints: "ball", or "hinge" for three hinges a joint with clinical ranges (joint_ranges.py); ball joints
+    carry the ranges as <custom> fields, since MuJoCo has no such limit for them.
+    profile: "inverse-dynamics" has no actuator, damping or armature; "simulation" stands on its own and
+    collides with itself; "mjx" is that with few geoms and contacts (profiles.py). actuators: "servos" or
+    "motors", of the two latter.
+    look: "none" shows the collision geoms, "skin" the mesh as a skin that bends with the joints, "meshes" a
+    rigid mesh a body.
+    extras: any of "markers" (anatomical landmarks as sites), "imus" (inertial sensors' sites), "sensors"
+    (what those and the soles measure).
 
     Raises BodyError for betas of a wrong length, HumanoidError for a mass that is not positive, an
     unknown option, articulated hands on a body without fingers or with a finger that has no volume, joints
     in another order than the family's, or a mesh that is open or folds. Warns of a mass that means a density
-    that no living body has.
+    that no living body has, and of a mesh whose faces cross.
     """
     sex = body.sex if sex is None else sex
     if sex not in SEXES:
         raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
+    settings = find_profile(profile)
+    _require_known("look", [look], LOOKS)
+    _require_known("extra", extras, EXTRAS)
     if mass is not None:
         require_mass(mass)
     shape = shape_of(body, betas, hands)
     kilograms = mass_of(shape, mass, bmi)
     by_name = body_inertias(shape.cells(sex), shape.positions, sex, kilograms, inertia, trunk)
-    names = shape.joint_names
+    names, positions, surface = shape.joint_names, shape.positions, shape.surface
     inertias = tuple(by_name[name] for name in names)
     spec = assemble(
+        names, parents_of(names), shape.joints, inertias, f"{body.family}_{body.sex}", kind=joints
+    )
+    add_range_metadata(spec, names)
+    parts = skin_parts(body, shape.vertices, names)
+    poses = standard_poses(parts, positions, dict(zip(names, inertias)))
+    add_collisions(
+        spec,
+        collision_primitives(surface.vertices, surface.faces, positions, names, profile),
+        positions,
         names,
-        parents_of(names),
-        shape.joints,
-        inertias,
-        primitives(shape.pieces, shape.positions),
-        f"{body.family}_{body.sex}",
+        [pose.rotations for pose in poses.values()],
+        profile,
+        group=0 if look == "none" else HIDDEN_GROUP,
     )
-    height = shape.positions["pelvis"][1] - float(shape.vertices[:, 1].min())
-    _add_keyframes(spec, len(names), pelvis_height=height)
-    return Humanoid(spec, spec.compile(), shape, sex, inertias, inertia, trunk)
+    add_keyframes(spec, poses)
+    _add_extras(spec, shape, parts, extras)
+    if look == "skin":
+        add_skin(spec, body, shape.vertices, positions, names)
+    elif look == "meshes":
+        add_meshes(spec, body, shape.vertices, positions, names)
+    strengths = joint_strengths(names, sex, kilograms, shape.stature)
+    apply_profile(spec, settings, strengths, actuators)
+    return Humanoid(spec, spec.compile(), shape, sex, inertias, inertia, trunk, profile)
 
 
-def assemble(
-    joint_names: Sequence[str],
-    parents: Sequence[int],
-    joints: Array,
-    inertias: Sequence[Inertia],
-    geoms: Mapping[str, Primitive] | None = None,
-    name: str = "humanoid",
-) -> mujoco.MjSpec:
-    """The MjSpec of a kinematic tree: a free root, a ball joint for every other joint, given inertias.
-
-    parents: (K,) -1 for the root, parents before children; joints: (K, 3) m rest joints in the model frame;
-    inertias: (K,) in their body frames; geoms by joint; name: the model's.
-    """
-    spec = mujoco.MjSpec()
-    spec.modelname = name
-    spec.option.gravity = [0.0, 0.0, -GRAVITY]
-    spec.option.timestep = 0.002
-    spec.worldbody.add_geom(
-        name="floor",
-        type=mujoco.mjtGeom.mjGEOM_PLANE,
-        size=[0.0, 0.0, 1.0],
-        contype=1,
-        conaffinity=1,
-        rgba=[0.85, 0.85, 0.85, 1.0],
-    )
-    spec.worldbody.add_light(pos=[0.0, -2.0, 4.0], dir=[0.0, 0.45, -0.9])
-    made: list[mujoco.MjsBody] = []
-    for j, (joint, parent) in enumerate(zip(joint_names, parents)):
-        origin = joints[parent] if parent >= 0 else np.zeros(3)
-        node = (made[parent] if parent >= 0 else spec.worldbody).add_body(name=joint, pos=joints[j] - origin)
-        # MjSpec needs ipos beside the mass: without it to_xml() silently drops <inertial>.
-        I = inertias[j].tensor
-        node.explicitinertial = True
-        node.mass = inertias[j].mass
-        node.ipos = inertias[j].com
-        node.fullinertia = [I[0, 0], I[1, 1], I[2, 2], I[0, 1], I[0, 2], I[1, 2]]
-        kind = mujoco.mjtJoint.mjJNT_FREE if parent < 0 else mujoco.mjtJoint.mjJNT_BALL
-        node.add_joint(name=joint, type=kind)
-        if geoms is not None:
-            geom = geoms[joint]
-            node.add_geom(
-                name=joint,
-                type=geom.type,
-                size=geom.size,
-                pos=geom.pos,
-                quat=geom.quat,
-                mass=0.0,
-                # Contact with the floor only: neighbouring primitives overlap by construction.
-                contype=1,
-                conaffinity=0,
-                rgba=[0.75, 0.6, 0.5, 1.0],
-            )
-        made.append(node)
-    return spec
+def _add_extras(
+    spec: mujoco.MjSpec, shape: Shape, parts: Mapping[str, Array], extras: Collection[str]
+) -> None:
+    """Sites and sensors."""
+    body, vertices, positions, names = shape.body, shape.vertices, shape.positions, shape.joint_names
+    if "markers" in extras:
+        add_markers(spec, landmarks(body, vertices, positions, names))
+    if "imus" in extras or "sensors" in extras:
+        sites = imus(body, vertices, positions, names)
+        add_imus(spec, sites)
+        if "sensors" in extras:
+            add_imu_sensors(spec, sites)
+            add_sole_sensors(spec, parts, positions)
 
 
-def _add_keyframes(spec: mujoco.MjSpec, num_joints: int, pelvis_height: float) -> None:
-    """Upright keyframes with the feet on the floor: the T-pose, and the arms hanging."""
-    upright = Rotation.from_euler("x", 90, degrees=True)
-    root = np.concatenate([[0.0, 0.0, pelvis_height], _wxyz(upright)])
-    model = spec.compile()
-    tpose = np.concatenate([root, np.tile([1.0, 0.0, 0.0, 0.0], num_joints - 1)])
-    stand = tpose.copy()
-    for name, sign in (("left_shoulder", -1.0), ("right_shoulder", 1.0)):
-        start = model.jnt_qposadr[model.joint(name).id]
-        stand[start : start + 4] = _wxyz(Rotation.from_euler("z", sign * STAND_SHOULDER))
-    spec.add_key(name="tpose", qpos=tpose)
-    spec.add_key(name="stand", qpos=stand)
-
-
-def _wxyz(rotation: Rotation) -> Array:
-    return rotation.as_quat(scalar_first=True)
+def _require_known(kind: str, received: Collection[str], accepted: tuple[str, ...]) -> None:
+    if isinstance(received, str):
+        raise HumanoidError(f"{kind}s must be a list of {', '.join(accepted)}; received {received!r}")
+    for word in received:
+        if word not in accepted:
+            raise HumanoidError(f"unknown {kind} {word!r}; accepted: {', '.join(accepted)}")

@@ -31,6 +31,7 @@ from .cells import Cells, trunk_cell
 from .cut_plan import TRUNK_JOINTS
 from .errors import HumanoidError
 from .matrix_roots import namespace_of, root_and_inverse
+from .options import INERTIAS, TRUNKS
 from .segment_frames import SEGMENT_JOINTS, SegmentFrame, segment_frame, segment_part, trunk_frame
 from .segments import Matter
 
@@ -44,14 +45,6 @@ MASS_RANGE = (0.5, 500.0)
 
 LEAST_NECK_SHARE = 0.08
 """Of head + neck. Some SMPL shapes put the head joint so low that the neck's slab nearly vanishes."""
-
-MODES = ("deleva", "mesh", "hybrid")
-"""Where masses and shapes come from: de Leva's table; the mesh at one density; de Leva's masses on the
-mesh's shape."""
-
-TRUNKS = ("parts", "whole")
-"""What of de Leva's trunk is met: the masses of its three parts; or also the whole trunk's centre of mass
-and radii of gyration, by one affine map of its six bodies."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +86,10 @@ def body_inertias(
     """Inertia of each SMPL joint's body.
 
     cells: the body's matter; joints: (3,) m by name, model frame; mass: kg, which the bodies' sum to;
-    mode: one of MODES; trunk: one of TRUNKS. Raises HumanoidError for an unknown sex, mode or trunk.
+    mode: one of INERTIAS; trunk: one of TRUNKS. Raises HumanoidError for an unknown sex, mode or trunk.
     """
-    if mode not in MODES:
-        raise HumanoidError(f"unknown inertia {mode!r}; accepted: {', '.join(MODES)}")
+    if mode not in INERTIAS:
+        raise HumanoidError(f"unknown inertia {mode!r}; accepted: {', '.join(INERTIAS)}")
     if trunk not in TRUNKS:
         raise HumanoidError(f"unknown trunk {trunk!r}; accepted: {', '.join(TRUNKS)}")
     if mode == "mesh":

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,18 @@ def composed(inertias: Sequence[Inertia], origins: Sequence[Array]) -> Inertia:
         d = place - com
         tensor += inertia.tensor + inertia.mass * (d @ d * np.eye(3) - np.outer(d, d))
     return Inertia(mass, com, tensor)
+
+
+def save_report(humanoid: Humanoid, folder: Path) -> str:
+    """Write inertia.txt, inertia_segments.csv and inertia_bodies.csv; returns the text."""
+    text = report_text(humanoid)
+    for name, content in (
+        ("inertia.txt", text),
+        ("inertia_segments.csv", segments_csv(humanoid)),
+        ("inertia_bodies.csv", bodies_csv(humanoid)),
+    ):
+        (folder / name).write_text(content, encoding="utf-8")
+    return text
 
 
 def segments_csv(humanoid: Humanoid) -> str:

@@ -39,6 +39,9 @@ def write_run_record(
             "betas": humanoid.betas.tolist(),
             "mass_kg": humanoid.mass,
             "surface": str(humanoid.surface),
+            "inertia": humanoid.inertia,
+            "trunk": humanoid.trunk,
+            "profile": humanoid.profile,
             "bodies": list(humanoid.joint_names),
         }
     record |= {

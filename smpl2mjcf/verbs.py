@@ -12,9 +12,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import BodyError, MotionFileError, OutputError
+from .options import ACTUATORS, EXTRAS, INERTIAS, JOINTS, LOOKS, PROFILES, TRUNKS
 from .skeleton import HANDS, SEXES
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from .motion import Motion
 
 MOTION_HELP = "AMASS-layout .npz, .amc, .bvh, or what WHAM, GVHMR, TRAM, PHALP or PromptHMR wrote"
+
+HUMANOID_OPTIONS = ("mass", "bmi", "sex", "hands", "inertia", "trunk", "joints")
 
 UNITS = ("m", "cm", "mm", "inch", "cmu")
 
@@ -36,23 +39,67 @@ class Build:
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:
-        """Body options and the output folder."""
+        """Body options, what the model is for, and the output folder."""
         add_body_options(parser)
+        parser.add_argument(
+            "--profile",
+            choices=PROFILES,
+            default=PROFILES[0],
+            help="a chain of rigid bodies only; one that stands on its actuators and collides with itself; "
+            "that with few contacts, for thousands of copies (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--actuators",
+            choices=ACTUATORS,
+            default=ACTUATORS[0],
+            help="of simulation and mjx: position servos or torque motors (default: %(default)s)",
+        )
+        parser.add_argument(
+            "--look",
+            choices=LOOKS,
+            default=LOOKS[0],
+            help="the visible body: collision shapes, a skin that bends, or a rigid mesh a body "
+            "(default: %(default)s)",
+        )
+        parser.add_argument(
+            "--extras",
+            nargs="*",
+            choices=EXTRAS,
+            default=list(EXTRAS[:1]),
+            help="landmarks and inertial sensors as sites; sensors that measure (default: markers)",
+        )
+        parser.add_argument(
+            "--report",
+            action="store_true",
+            help="also write every segment's and body's mass, centre and inertia beside de Leva's",
+        )
         add_out_option(parser, "out/build")
 
     @staticmethod
     def run(args: argparse.Namespace) -> int:
-        """Write humanoid.xml and run.json."""
+        """Write humanoid.xml and run.json, and the report on request."""
         from .humanoid import build_humanoid
         from .output_folder import output_folder
-        from .run_record import write_run_record
+        from .run_record import shown_warnings, write_run_record
 
-        with output_folder(args.out) as folder:
+        with output_folder(args.out) as folder, shown_warnings(progress) as caught:
             body = body_from(args)
-            betas = betas_from(args, body)
-            humanoid = build_humanoid(body, betas, mass_from(args, body, betas), args.sex, args.hands)
+            humanoid = build_humanoid(
+                body,
+                betas_from(args, body),
+                profile=args.profile,
+                actuators=args.actuators,
+                look=args.look,
+                extras=args.extras,
+                **humanoid_options(args),
+            )
             humanoid.save(folder / "humanoid.xml")
-            write_run_record(folder / "run.json", "build", args, humanoid)
+            if args.report:
+                from .inertia_report import save_report
+
+                print(save_report(humanoid, folder), end="")
+            warnings = [str(warning.message) for warning in caught]
+            write_run_record(folder / "run.json", "build", args, humanoid, warnings=warnings)
         print(f"{Path(args.out) / 'humanoid.xml'}: {humanoid.mass:.2f} kg, {humanoid.model.nbody - 1} bodies")
         return 0
 
@@ -134,7 +181,7 @@ def _floor_and_flights(motion: Motion, body: Body) -> tuple[Floor, list[Flight]]
 
 
 def add_body_options(parser: argparse.ArgumentParser) -> None:
-    """--body, --betas, --stature, --sex, --mass, --bmi, --hands."""
+    """--body, --betas, --stature, --sex, --mass, --bmi, --hands, --inertia, --trunk, --joints."""
     parser.add_argument(
         "--body", metavar="FILE", help="SMPL body file, .npz or .pkl (default: our own body of --sex)"
     )
@@ -166,6 +213,26 @@ def add_body_options(parser: argparse.ArgumentParser) -> None:
         choices=HANDS,
         default=HANDS[0],
         help="fingers of a SMPL-H or SMPL-X body: part of the hand, or bodies of their own (default: merged)",
+    )
+    parser.add_argument(
+        "--inertia",
+        choices=INERTIAS,
+        default=INERTIAS[0],
+        help="de Leva's segments, the mesh at one density, or de Leva's masses on the mesh's shape "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--trunk",
+        choices=TRUNKS,
+        default=TRUNKS[0],
+        help="meet the masses of de Leva's three trunk parts, or also the whole trunk's centre and radii of "
+        "gyration (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--joints",
+        choices=JOINTS,
+        default=JOINTS[0],
+        help="a ball joint each, or three hinges with clinical names and ranges (default: %(default)s)",
     )
 
 
@@ -235,7 +302,7 @@ def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
     from .body import complete_betas
     from .motion_files import read_betas
 
-    if getattr(args, "stature", None) is not None:  # the demo has no such option
+    if args.stature is not None:
         from .person import betas_for_person
 
         if args.betas is not None:
@@ -261,16 +328,9 @@ def betas_from(args: argparse.Namespace, body: Body) -> Array | None:
     return complete_betas(body, numbers)
 
 
-def mass_from(args: argparse.Namespace, body: Body, betas: Array | None) -> float | None:
-    """kg that --mass gives, or --bmi for the stature of a shape; None for neither.
-
-    betas: (B,) of the shape, None for the mean shape. Raises HumanoidError for both at once, or an index that
-    is no person's.
-    """
-    from .body import shaped_vertices, stature
-    from .shape import requested_mass
-
-    return requested_mass(stature(shaped_vertices(body, betas)), args.mass, args.bmi)
+def humanoid_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The options of build_humanoid that add_body_options takes, beside body and betas."""
+    return {name: getattr(args, name) for name in HUMANOID_OPTIONS}
 
 
 def require_other_names(motion_path: str | Path, out: Path, files: Sequence[str]) -> None:

@@ -156,18 +156,16 @@ def flights(study, lowest=0.06, frames=30):
     """First and last frame of every time both feet are off the ground for a quarter of a second."""
     human, path = study.humanoid, study.trajectory
     data = mujoco.MjData(human.model)
-    feet = [human.model.geom(f"{side}_{part}") for side in ("left", "right") for part in ("ankle", "foot")]
-    corners = np.array(np.meshgrid(*[(-1, 1)] * 3)).reshape(3, -1).T
+    model = human.model
+    feet = {model.body(f"{side}_{part}").id for side in ("left", "right") for part in ("ankle", "foot")}
+    capsules = [g for g in range(model.ngeom) if model.geom_bodyid[g] in feet]
+    assert (model.geom_type[capsules] == mujoco.mjtGeom.mjGEOM_CAPSULE).all()
+    radius, half, _ = model.geom_size[capsules].T
     low = []
     for row in path.qpos:
         data.qpos[:] = row
-        mujoco.mj_kinematics(human.model, data)
-        low.append(
-            min(
-                (data.geom_xpos[f.id] + (corners * f.size) @ data.geom_xmat[f.id].reshape(3, 3).T)[:, 2].min()
-                for f in feet
-            )
-        )
+        mujoco.mj_kinematics(model, data)
+        low.append((data.geom_xpos[capsules, 2] - np.abs(data.geom_xmat[capsules, 8]) * half - radius).min())
     air = np.array(low) > np.percentile(low, 1) + lowest
     edges = np.flatnonzero(np.diff(np.concatenate([[0], air.astype(int), [0]])))
     return [(s, e) for s, e in zip(edges[::2], edges[1::2]) if e - s >= frames]

@@ -8,8 +8,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
+from smpl2mjcf.assembly import assemble
 from smpl2mjcf.body import Body, joint_positions, shaped_vertices
-from smpl2mjcf.humanoid import Humanoid, assemble
+from smpl2mjcf.humanoid import Humanoid
 from smpl2mjcf.inertia import Inertia
 from smpl2mjcf.shape import Shape
 from smpl2mjcf.skeleton import JOINT_NAMES, SMPL_JOINTS

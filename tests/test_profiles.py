@@ -1,0 +1,233 @@
+"""The profiles as a simulator runs them: standing, stable whatever the controls, the same in MJX and Warp.
+
+Judges: MuJoCo's own contacts and warnings, and its C engine for MJX's and Warp's steps.
+"""
+
+import contextlib
+import importlib.util
+import io
+from pathlib import Path
+
+import mujoco
+import numpy as np
+import pytest
+
+import smpl2mjcf
+from smpl2mjcf.joint_strength import joint_strengths
+from smpl2mjcf.profiles import PROFILES, apply_profile, find_profile
+from smpl2mjcf.skeleton import SEXES
+
+
+def load_beside(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+assembled = load_beside("assembled").assembled
+assembled_spec = load_beside("assembled").assembled_spec
+
+
+def at_key(model, name="stand"):
+    data = mujoco.MjData(model)
+    mujoco.mj_resetDataKeyframe(model, data, model.key(name).id)
+    return data
+
+
+# --- settings ---
+
+
+def test_inverse_dynamics_adds_nothing_to_the_torque(default_body):
+    model = assembled(default_body, profile="inverse-dynamics")
+    assert model.nu == 0
+    for field in ("dof_damping", "dof_armature", "dof_frictionloss", "jnt_stiffness"):
+        assert not getattr(model, field).any(), field
+    assert not any(model.geom_contype[g] & model.geom_conaffinity[g] for g in range(1, model.ngeom))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_s_settings_survive_the_xml(default_body, name):
+    model, profile = assembled(default_body, profile=name), find_profile(name)
+    assert model.opt.timestep == pytest.approx(profile.timestep)
+    assert model.opt.integrator == profile.integrator
+    assert (model.opt.iterations, model.opt.ls_iterations) == (profile.iterations, profile.ls_iterations)
+    assert (model.nu > 0) == profile.actuated
+
+
+def test_the_same_input_gives_the_same_bytes(default_body):
+    first, second = (assembled_spec(default_body).to_xml() for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("joints", ["ball", "hinge"])
+def test_every_keyframe_carries_the_controls_that_hold_it(default_body, joints):
+    model = assembled(default_body, joints=joints)
+    for k in range(model.nkey):
+        data = at_key(model, model.key(k).name)
+        data.qvel[:] = 0
+        mujoco.mj_forward(model, data)
+        # Six printed digits, times stiffnesses up to 1300 N m/rad.
+        assert np.abs(data.actuator_force).max() < 0.02
+
+
+def test_unknown_names_are_one_clear_error(default_body):
+    with pytest.raises(
+        smpl2mjcf.HumanoidError, match=r"unknown profile 'fast'; accepted: inverse-dynamics, "
+    ):
+        find_profile("fast")
+    human = smpl2mjcf.build_humanoid(default_body)
+    strengths = joint_strengths(human.joint_names, "neutral", 70, 1.7)
+    with pytest.raises(
+        smpl2mjcf.HumanoidError, match="unknown actuators 'muscles'; accepted: servos, motors"
+    ):
+        apply_profile(human.spec, find_profile("simulation"), strengths, "muscles")
+    for key in list(human.spec.keys):
+        human.spec.delete(key)
+    with pytest.raises(smpl2mjcf.HumanoidError, match="no keyframe 'stand' .* there are: none"):
+        apply_profile(human.spec, find_profile("simulation"), strengths)
+
+
+# --- standing ---
+
+SHAPES = [None, (0, 2.0), (0, -2.0), (1, 2.0), (1, -2.0)]
+"""(beta, value): short and tall, light (48 kg) and heavy (111 kg)."""
+
+
+def betas_of(shape):
+    return None if shape is None else shape[1] * np.eye(10)[shape[0]]
+
+
+def floor_pressure(model, data):
+    """Force in N and centre of pressure (2,) m of all contacts with the floor."""
+    force, moment, one = 0.0, np.zeros(2), np.zeros(6)
+    for i, contact in enumerate(data.contact):
+        if model.geom("floor").id in contact.geom:
+            mujoco.mj_contactForce(model, data, i, one)
+            force += one[0]
+            moment += one[0] * contact.pos[:2]
+    return force, moment / force
+
+
+@pytest.mark.parametrize("joints", ["ball", "hinge"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("sex", SEXES)
+def test_it_stands_on_its_servos_for_five_seconds(sex, shape, joints):
+    model = assembled(smpl2mjcf.default_body(sex), betas_of(shape), joints=joints)
+    data = at_key(model)
+    height, head = data.qpos[2], None
+    for step in range(round(5 / model.opt.timestep)):
+        mujoco.mj_step(model, data)
+        if step == 0:
+            head = data.body("head").xpos.copy()
+        assert abs(data.qpos[2] - height) < 0.01
+        low, high = model.actuator_forcerange.T
+        # A quarter of the strength: standing tires nobody.
+        assert (data.actuator_force < 0.25 * high).all()
+        assert (data.actuator_force > 0.25 * low).all()
+    assert np.linalg.norm(data.body("head").xpos - head) < 0.08  # swayed, not fallen
+    assert np.abs(data.qvel).max() < 0.01  # and at rest
+    weight = -model.body_mass.sum() * model.opt.gravity[2]
+    force, pressure = floor_pressure(model, data)
+    assert force == pytest.approx(weight, rel=1e-3)
+    feet = np.array([data.geom(f"left_{part}").xpos for part in ("ankle_heel", "ankle_ball")])
+    assert feet[:, 1].min() < pressure[1] < feet[:, 1].max()
+    assert abs(pressure[0]) < 0.01
+    assert not any(warning.number for warning in data.warning)
+
+
+def test_it_falls_without_its_servos(default_body):
+    """So that the test above can fail."""
+    model = assembled(default_body)
+    model.actuator_gainprm[:] = 0
+    model.actuator_biasprm[:] = 0
+    data = at_key(model)
+    for _ in range(round(2 / model.opt.timestep)):
+        mujoco.mj_step(model, data)
+    assert data.qpos[2] < 0.6
+
+
+# --- stability ---
+
+
+@pytest.mark.parametrize("actuators", ["servos", "motors"])
+@pytest.mark.parametrize("profile", ["simulation", "mjx"])
+@pytest.mark.parametrize("joints", ["ball", "hinge"])
+def test_no_controls_make_it_fail(default_body, joints, profile, actuators):
+    """Full random torques or targets on every joint, new every tenth of a second, tumbling on the floor."""
+    model = assembled(default_body, profile=profile, actuators=actuators, joints=joints)
+    low, high = model.actuator_ctrlrange.T
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        data = at_key(model)
+        for step in range(round(5 / model.opt.timestep)):
+            if step % round(0.1 / model.opt.timestep) == 0:
+                data.ctrl[:] = np.where(rng.random(model.nu) < 0.5, low, high)
+            mujoco.mj_step(model, data)
+        # MuJoCo resets a diverged state and counts a warning.
+        assert not any(warning.number for warning in data.warning)
+
+
+# --- MJX and Warp ---
+
+STEPS = 200
+
+
+@pytest.fixture(scope="module")
+def few(default_body):
+    """The model of the profile `mjx`, and the C engine's poses of .8 s of sway: (T, nq)."""
+    model = assembled(default_body, profile="mjx")
+    data = at_key(model)
+    sway(data)
+    poses = []
+    for _ in range(STEPS):
+        mujoco.mj_step(model, data)
+        poses.append(data.qpos.copy())
+    return model, np.array(poses)
+
+
+def sway(data):
+    """A push forward, so that contacts and servos work."""
+    data.qvel[1] = -0.1
+
+
+def stepped(model, implementation):
+    import jax
+
+    with contextlib.redirect_stdout(io.StringIO()):  # MJX prints where the optional warp is absent
+        from mujoco import mjx
+    data = at_key(model)
+    sway(data)
+    mujoco.mj_forward(model, data)
+    held, state = mjx.put_model(model, impl=implementation), mjx.put_data(model, data, impl=implementation)
+    step, poses = jax.jit(mjx.step), []
+    for _ in range(STEPS):
+        state = step(held, state)
+        poses.append(np.asarray(state.qpos))
+    return np.array(poses)
+
+
+def test_mjx_steps_as_the_c_engine_does(few):
+    model, poses = few
+    assert np.abs(poses[-1, 2] - poses[0, 2]) < 0.02  # it still stands
+    # JAX's default float32: 1e-7 of 1 m, a thousandfold over 200 steps with contacts that open and close.
+    states = stepped(model, "jax")
+    assert np.isfinite(states).all()
+    np.testing.assert_allclose(states, poses, atol=1e-4)
+
+
+def test_warp_steps_as_the_c_engine_does(few):
+    pytest.importorskip("warp")
+    model, poses = few
+    # float32, as above.
+    np.testing.assert_allclose(stepped(model, "warp"), poses, atol=1e-4)
+
+
+def test_mjx_has_few_geoms_and_contacts(few):
+    model, _ = few
+    collide = (model.geom_contype > 0) | (model.geom_conaffinity > 0)
+    assert collide.sum() - 1 + model.npair <= 22
+    with contextlib.redirect_stdout(io.StringIO()):
+        from mujoco import mjx
+    # MJX holds a place for every possible contact, whether it touches or not.
+    assert mjx.make_data(mjx.put_model(model))._impl.contact.dist.shape[0] <= 40
