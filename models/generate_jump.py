@@ -41,8 +41,8 @@ from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
 from scipy.optimize import brentq
 
+from smpl2mjcf.assembly import GRAVITY
 from smpl2mjcf.body_files import default_body
-from smpl2mjcf.humanoid import GRAVITY
 
 FPS = 120.0  # frames per second
 NUM_FRAMES = 385

@@ -49,8 +49,8 @@ from motion_maker import (
 )
 from numpy.typing import NDArray
 
+from smpl2mjcf.assembly import GRAVITY
 from smpl2mjcf.body_files import default_body
-from smpl2mjcf.humanoid import GRAVITY
 
 FPS = 120.0  # frames per second
 STRIDE = 86  # frames in a stride, even so that a step is a whole number of frames too

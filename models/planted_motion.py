@@ -18,8 +18,8 @@ import numpy as np
 from motion_maker import FORWARD, SIDES, Array, Person, Pose, motion_file, save, step, turn
 from numpy.typing import ArrayLike
 
+from smpl2mjcf.assembly import GRAVITY
 from smpl2mjcf.body_files import default_body
-from smpl2mjcf.humanoid import GRAVITY
 
 FPS = 120.0  # frames per second
 

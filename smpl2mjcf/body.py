@@ -65,14 +65,13 @@ def complete_betas(body: Body, betas: ArrayLike | None) -> Array:
     A model with hundreds of shape directions (SMPL's 300) also takes the usual first 10, or AMASS' 16.
     Raises BodyError for any other length, or for values that are not finite.
     """
-    count = body.num_betas
     if betas is None:
-        return np.zeros(count)
+        return np.zeros(body.num_betas)
     try:
         given = np.asarray(betas, dtype=np.float64)
     except (TypeError, ValueError) as problem:
         raise BodyError(f"betas must be numbers, received {str(betas)[:80]!r}") from problem
-    accepted = (count, *(usual for usual in (10, 16) if usual < count))
+    accepted = accepted_betas(body)
     if given.ndim != 1 or len(given) not in accepted:
         raise BodyError(
             f"betas have shape {given.shape}; this {body.family} body takes "
@@ -80,7 +79,12 @@ def complete_betas(body: Body, betas: ArrayLike | None) -> Array:
         )
     if not np.isfinite(given).all():
         raise BodyError(f"betas must be finite, received {given.tolist()}")
-    return np.concatenate([given, np.zeros(count - len(given))])
+    return np.concatenate([given, np.zeros(body.num_betas - len(given))])
+
+
+def accepted_betas(body: Body) -> tuple[int, ...]:
+    """How many betas a body takes: as many as it has, or the usual first 10 or 16 of many."""
+    return (body.num_betas, *(usual for usual in (10, 16) if usual < body.num_betas))
 
 
 def shaped_vertices(body: Body, betas: ArrayLike | None = None) -> Array:

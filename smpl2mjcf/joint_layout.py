@@ -34,8 +34,8 @@ def require_joint_layout(joints: Mapping[str, Array]) -> None:
         if not (joints[name] - joints[other]) @ direction > 0:
             raise HumanoidError(
                 f"joint {name!r} does not lie {where} {other!r}: the file's joints are in another order, its "
-                "body is mirrored or turned, or the betas are extreme; a SMPL body stands in the T-pose, y up,"
-                " facing +z, its left at +x"
+                "body is mirrored or turned, or the betas are extreme; a SMPL body stands in the T-pose, "
+                "y up, facing +z, its left at +x"
             )
 
     left, up, front = np.eye(3)

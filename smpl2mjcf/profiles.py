@@ -15,7 +15,7 @@ import mujoco
 from .actuators import add_motors, add_servos, servo_gains, servo_targets, set_joint_dynamics
 from .errors import HumanoidError
 from .joint_strength import Strength
-from .options import ACTUATORS
+from .options import ACTUATORS, PROFILES
 
 STANDING_KEY = "stand"
 """The keyframe whose pose the gains are for."""
@@ -25,7 +25,6 @@ STANDING_KEY = "stand"
 class Profile:
     """The settings of one use. Who collides with whom is in collision.py, by the profile's name."""
 
-    name: str
     timestep: float  # s
     integrator: mujoco.mjtIntegrator
     iterations: int  # of the constraint solver, at most
@@ -33,24 +32,22 @@ class Profile:
     actuated: bool  # has actuators, joint damping and armature
 
 
-PROFILES = {
-    profile.name: profile
-    for profile in (
-        # MuJoCo's defaults: nothing here is stepped.
-        Profile("inverse-dynamics", 0.002, mujoco.mjtIntegrator.mjINT_EULER, 100, 50, actuated=False),
-        # implicitfast: over a step the servos' damping outweighs the inertia of a light limb.
-        Profile("simulation", 0.002, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 100, 50, actuated=True),
-        # All copies run as many iterations as the slowest of them; a falling humanoid needs 6 in MuJoCo's C.
-        Profile("mjx", 0.004, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 6, 8, actuated=True),
-    )
+SETTINGS = {
+    # MuJoCo's defaults: nothing here is stepped.
+    "inverse-dynamics": Profile(0.002, mujoco.mjtIntegrator.mjINT_EULER, 100, 50, actuated=False),
+    # implicitfast: over a step the servos' damping outweighs the inertia of a light limb.
+    "simulation": Profile(0.002, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 100, 50, actuated=True),
+    # All copies run as many iterations as the slowest of them; a falling humanoid needs 6 in MuJoCo's C.
+    "mjx": Profile(0.004, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 6, 8, actuated=True),
 }
+"""By the names of options.PROFILES."""
 
 
 def find_profile(name: str) -> Profile:
     """The profile of a name. Raises HumanoidError for a name that is none."""
     if name not in PROFILES:
         raise HumanoidError(f"unknown profile {name!r}; accepted: {', '.join(PROFILES)}")
-    return PROFILES[name]
+    return SETTINGS[name]
 
 
 def apply_profile(

@@ -70,7 +70,7 @@ def shape_of(body: Body, betas: ArrayLike | None = None, hands: str = "merged") 
     person's do, a stature that no person has, or a mesh that is open or folds. Warns of faces that cross or
     are turned over (mesh_checks).
     """
-    names = _kept_joints(body, hands)
+    names = kept_joints(body, hands)
     betas = complete_betas(body, betas)
     vertices = shaped_vertices(body, betas)
     height = stature(vertices)
@@ -131,8 +131,11 @@ def requested_mass(stature: float, mass: float | None = None, bmi: float | None 
     return float(mass)
 
 
-def _kept_joints(body: Body, hands: str) -> tuple[str, ...]:
-    """The joints of a body that become bodies of its humanoid, in the body's order."""
+def kept_joints(body: Body, hands: str) -> tuple[str, ...]:
+    """The joints of a body that become bodies of its humanoid, in the body's order.
+
+    Raises HumanoidError for articulated hands on a body without fingers, or joints that are not the family's.
+    """
     if hands not in HANDS:
         raise HumanoidError(f"unknown hands {hands!r}; accepted: {', '.join(HANDS)}")
     expected = JOINT_NAMES[body.family]

@@ -61,7 +61,8 @@ class Level(NamedTuple):
     label: Array  # (P,) int32, the piece that it is part of; the number of labels where it is of none
     resume: Array  # (P,) int32, how far through the plan, see `walk`
     is_surface: Array  # (N,) bool: of the body's surface, not of a fan
-    is_skin: Array  # (P,) bool: a corner of a triangle of the surface
+    skin: Array  # (Q,) points that no level before had, and that can be of the surface
+    is_skin: Array  # (Q,) bool: they are
 
 
 class Found(NamedTuple):
@@ -150,7 +151,9 @@ class TracedCells:
 def _mesh(vertices: Array, faces: Array, whole: int) -> Level:
     label = jnp.full(vertices.shape[1], whole, jnp.int32)
     is_surface, is_skin = jnp.ones(faces.shape[1], bool), jnp.ones(vertices.shape[1], bool)
-    return Level(vertices, faces, label, jnp.zeros_like(label), is_surface, is_skin)
+    return Level(
+        vertices, faces, label, jnp.zeros_like(label), is_surface, jnp.arange(vertices.shape[1]), is_skin
+    )
 
 
 def _find(plan: Plan, level: Level, origins: Array) -> Found:
@@ -160,7 +163,8 @@ def _find(plan: Plan, level: Level, origins: Array) -> Found:
     nothing = len(plan.labels)
     label = jnp.where(step < 0, sides.label[level.faces[0]], nothing)
     moments = _moments(level.points[:, level.faces], label, origins)
-    return Found(moments, (level.points, jnp.where(level.is_skin, sides.label, nothing)), step, second)
+    skin = (level.points[:, level.skin], jnp.where(level.is_skin, sides.label[level.skin], nothing))
+    return Found(moments, skin, step, second)
 
 
 def _split(plan: Plan, level: Level, found: Found, capacity: int) -> Level:
@@ -198,14 +202,15 @@ def _split(plan: Plan, level: Level, found: Found, capacity: int) -> Level:
     )
     points = [tip, on_first, on_other, apex, on_first, first, other, on_other, apex]
     is_surface = level.is_surface[chosen]
-    is_skin = [is_surface & (k not in (TIP_APEX, BASE_APEX)) for k in range(9)]
+    on_cut = np.array([ON_FIRST, ON_OTHER, ON_FIRST_BASE, ON_OTHER_BASE])
     return Level(
         jnp.concatenate(points, axis=1),
         jnp.asarray((PARTS.T[:, :, None] * K + np.arange(K)).reshape(3, -1)),
         jnp.where(jnp.tile(is_used, 9), jnp.concatenate([tip_label] * 4 + [base_label] * 5), nothing),
         jnp.concatenate([tip_resume] * 4 + [base_resume] * 5),
         (is_surface & ~IS_FAN[:, None]).ravel(),
-        jnp.concatenate(is_skin),
+        jnp.asarray((on_cut[:, None] * K + np.arange(K)).ravel()),
+        jnp.tile(is_surface, 4),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -20,6 +21,9 @@ Array = Any  # a numpy.ndarray, a jax.Array or a tracer
 
 WORD = 32
 """Steps whose sides one integer holds."""
+
+BLOCK = 8192
+"""Points that walk together: what a step reads and writes of so many stays in a processor's cache."""
 
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 """m; points as near as this to a plane count as on it, hence as inside. What one plane cuts lies on it but for
@@ -84,6 +88,23 @@ def walk(plan: Plan, points: Array, label: Array, resume: Array) -> Sides:
 
     resume (P,): 2 k where step k is next, 2 k + 1 where its first plane is passed already.
     """
+    P = len(label)
+    count = max(1, -(-P // BLOCK))
+    size = -(-P // count)
+
+    def in_blocks(array: Array) -> Array:
+        array = jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, count * size - P)])
+        return jnp.moveaxis(array.reshape(*array.shape[:-1], count, size), -2, 0)
+
+    def joined(array: Array) -> Array:
+        array = jnp.moveaxis(array, 0, -2)
+        return array.reshape(*array.shape[:-2], count * size)[..., :P]
+
+    blocks = (in_blocks(points), in_blocks(label), in_blocks(resume))
+    return jax.tree.map(joined, lax.map(lambda block: _walk(plan, *block), blocks))
+
+
+def _walk(plan: Plan, points: Array, label: Array, resume: Array) -> Sides:
     # Which side a point lies on has no derivative.
     points, normals, offsets = lax.stop_gradient((points, plan.normals, plan.offsets))
     least = -TOLERANCE[np.dtype(points.dtype)]

@@ -15,7 +15,6 @@ import smpl2mjcf
 from smpl2mjcf.hinges import (
     add_ball,
     add_hinges,
-    add_range_metadata,
     angles_of,
     dof_columns,
     hinge_names,
@@ -37,16 +36,9 @@ def ball(default_body):
 
 
 @pytest.fixture(scope="module")
-def hinged(ball):
+def hinged(default_body):
     """The same humanoid with three hinges in the place of every ball joint."""
-    spec = ball.spec.copy()
-    for key in list(spec.keys):
-        spec.delete(key)  # their qpos has the ball joints' width
-    for joint in ball.joint_names[1:]:
-        spec.delete(spec.joint(joint))
-        add_hinges(spec.body(joint), joint)
-    add_range_metadata(spec, ball.joint_names)
-    return dataclasses.replace(ball, spec=spec, model=spec.compile())
+    return smpl2mjcf.build_humanoid(default_body, joints="hinge")
 
 
 def turn(one, other):
@@ -281,8 +273,7 @@ def test_the_humanoid_s_hinges_survive_the_xml(hinged):
 
 
 def test_metadata_of_ball_joints_survive_the_xml(ball):
-    spec = ball.spec.copy()
-    add_range_metadata(spec, ball.joint_names)
+    spec = ball.spec
     for model, tolerance in ((spec.compile(), 1e-15), (mujoco.MjModel.from_xml_string(spec.to_xml()), 5e-6)):
         assert model.nnumeric == 2 * 23
         for joint in ball.joint_names[1:]:

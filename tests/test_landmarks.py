@@ -14,11 +14,10 @@ import trimesh
 
 import smpl2mjcf
 from smpl2mjcf.body import joint_positions, shaped_vertices
-from smpl2mjcf.imus import IMU_NAMES, add_imus, imu_points, imus
+from smpl2mjcf.imus import IMU_NAMES, imu_points, imus
 from smpl2mjcf.landmarks import (
     ALIASES,
     MARKERS,
-    add_markers,
     kept_joint,
     landmark_points,
     landmarks,
@@ -354,12 +353,10 @@ def test_bodies_with_fingers_have_the_same_landmarks(default_body):
 
 
 def test_sites_are_where_the_landmarks_are(default_body):
-    human = smpl2mjcf.build_humanoid(default_body, SHAPES[1])
+    human = smpl2mjcf.build_humanoid(default_body, SHAPES[1], extras=["markers", "imus"])
     vertices, joints = shaped(default_body, SHAPES[1])
     found = landmarks(default_body, vertices, joints, human.joint_names)
     sensors = imus(default_body, vertices, joints, human.joint_names)
-    add_markers(human.spec, found)
-    add_imus(human.spec, sensors)
     model = human.spec.compile()
     text = human.spec.to_xml()
     read = mujoco.MjModel.from_xml_string(text)
@@ -375,9 +372,7 @@ def test_sites_are_where_the_landmarks_are(default_body):
         np.testing.assert_allclose(data.site(name).xmat.reshape(3, 3), imu.axes, atol=1e-12)
     np.testing.assert_allclose(read.site_pos, model.site_pos, atol=5e-7)  # six digits of less than 1 m
     np.testing.assert_allclose(read.site_quat, model.site_quat, atol=2e-6)
-    again = smpl2mjcf.build_humanoid(default_body, SHAPES[1])
-    add_markers(again.spec, landmarks(default_body, vertices, joints, human.joint_names))
-    add_imus(again.spec, imus(default_body, vertices, joints, human.joint_names))
+    again = smpl2mjcf.build_humanoid(default_body, SHAPES[1], extras=["markers", "imus"])
     assert again.spec.to_xml() == text
 
 

@@ -253,6 +253,18 @@ def test_thighs_that_overlap_are_warned_of_with_figures(default_body):
     assert len(caught) == 1
 
 
+def test_beyond_everyday_betas_crossings_are_searched_whatever_the_rays_say(default_body):
+    found = []
+    for size in (3, 5):
+        betas = betas_of(b1=size)
+        surface = closed_surface(default_body, shaped_vertices(default_body, betas))
+        faults = mesh_faults(default_body, betas, surface)
+        assert faults.misjudged_share == 0
+        found.append(faults.crossing)
+    assert found[0] is None
+    np.testing.assert_array_equal(found[1], pairs_by_coal(surface.vertices, surface.faces))
+
+
 def test_the_warning_points_at_who_built(default_body):
     with pytest.warns(UserWarning, match="crosses itself") as caught:
         smpl2mjcf.build_humanoid(default_body, betas_of(b1=8))
@@ -382,6 +394,7 @@ LEFT = [name for name in smpl2mjcf.default_body().joint_names if name.startswith
         [("spine1", "spine2")],
         [("left_foot", "left_ankle")],
         [("left_elbow", "left_wrist")],
+        [("left_hip", "left_knee")],
     ],
     ids=lambda pairs: f"{pairs[0][0]}-{pairs[0][1]}-{len(pairs)}",
 )

@@ -129,7 +129,8 @@ def test_a_cap_moves_with_its_rim(default_body):
     surface = closed_surface(open_mouth, open_mouth.v_template)
     assert surface.capped == ("mouth",)
     betas = betas_for_person(open_mouth, 1.8, 80.0)
-    assert measured(open_mouth, betas) == pytest.approx((1.8, 80.0), rel=1e-4)
+    # To a milligram: the cap holds but a few grams.
+    assert measured(open_mouth, betas) == pytest.approx((1.8, 80.0), abs=1e-6)
 
 
 # --- what is refused ---

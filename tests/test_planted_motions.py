@@ -12,7 +12,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
-from smpl2mjcf.humanoid import GRAVITY
+from smpl2mjcf.assembly import GRAVITY
 from smpl2mjcf.skeleton import mirror_name
 
 NAMES = ("squat", "sit_to_stand", "arm_raise")

@@ -4,9 +4,7 @@ Judges: MuJoCo's own contacts and warnings, and its C engine for MJX's and Warp'
 """
 
 import contextlib
-import importlib.util
 import io
-from pathlib import Path
 
 import mujoco
 import numpy as np
@@ -14,19 +12,15 @@ import pytest
 
 import smpl2mjcf
 from smpl2mjcf.joint_strength import joint_strengths
-from smpl2mjcf.profiles import PROFILES, apply_profile, find_profile
+from smpl2mjcf.options import PROFILES
+from smpl2mjcf.profiles import apply_profile, find_profile
 from smpl2mjcf.skeleton import SEXES
 
 
-def load_beside(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-assembled = load_beside("assembled").assembled
-assembled_spec = load_beside("assembled").assembled_spec
+def saved(body, betas=None, profile="simulation", **options):
+    """A humanoid's model, read back from its XML, as a simulator has it."""
+    human = smpl2mjcf.build_humanoid(body, betas, profile=profile, **options)
+    return mujoco.MjModel.from_xml_string(human.xml)
 
 
 def at_key(model, name="stand"):
@@ -39,7 +33,7 @@ def at_key(model, name="stand"):
 
 
 def test_inverse_dynamics_adds_nothing_to_the_torque(default_body):
-    model = assembled(default_body, profile="inverse-dynamics")
+    model = saved(default_body, profile="inverse-dynamics")
     assert model.nu == 0
     for field in ("dof_damping", "dof_armature", "dof_frictionloss", "jnt_stiffness"):
         assert not getattr(model, field).any(), field
@@ -48,7 +42,7 @@ def test_inverse_dynamics_adds_nothing_to_the_torque(default_body):
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_s_settings_survive_the_xml(default_body, name):
-    model, profile = assembled(default_body, profile=name), find_profile(name)
+    model, profile = saved(default_body, profile=name), find_profile(name)
     assert model.opt.timestep == pytest.approx(profile.timestep)
     assert model.opt.integrator == profile.integrator
     assert (model.opt.iterations, model.opt.ls_iterations) == (profile.iterations, profile.ls_iterations)
@@ -56,13 +50,13 @@ def test_a_profile_s_settings_survive_the_xml(default_body, name):
 
 
 def test_the_same_input_gives_the_same_bytes(default_body):
-    first, second = (assembled_spec(default_body).to_xml() for _ in range(2))
-    assert first == second
+    first, second = (smpl2mjcf.build_humanoid(default_body, profile="simulation") for _ in range(2))
+    assert first.xml == second.xml
 
 
 @pytest.mark.parametrize("joints", ["ball", "hinge"])
 def test_every_keyframe_carries_the_controls_that_hold_it(default_body, joints):
-    model = assembled(default_body, joints=joints)
+    model = saved(default_body, joints=joints)
     for k in range(model.nkey):
         data = at_key(model, model.key(k).name)
         data.qvel[:] = 0
@@ -113,7 +107,7 @@ def floor_pressure(model, data):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("sex", SEXES)
 def test_it_stands_on_its_servos_for_five_seconds(sex, shape, joints):
-    model = assembled(smpl2mjcf.default_body(sex), betas_of(shape), joints=joints)
+    model = saved(smpl2mjcf.default_body(sex), betas_of(shape), joints=joints)
     data = at_key(model)
     height, head = data.qpos[2], None
     for step in range(round(5 / model.opt.timestep)):
@@ -138,7 +132,7 @@ def test_it_stands_on_its_servos_for_five_seconds(sex, shape, joints):
 
 def test_it_falls_without_its_servos(default_body):
     """So that the test above can fail."""
-    model = assembled(default_body)
+    model = saved(default_body)
     model.actuator_gainprm[:] = 0
     model.actuator_biasprm[:] = 0
     data = at_key(model)
@@ -155,7 +149,7 @@ def test_it_falls_without_its_servos(default_body):
 @pytest.mark.parametrize("joints", ["ball", "hinge"])
 def test_no_controls_make_it_fail(default_body, joints, profile, actuators):
     """Full random torques or targets on every joint, new every tenth of a second, tumbling on the floor."""
-    model = assembled(default_body, profile=profile, actuators=actuators, joints=joints)
+    model = saved(default_body, profile=profile, actuators=actuators, joints=joints)
     low, high = model.actuator_ctrlrange.T
     for seed in range(2):
         rng = np.random.default_rng(seed)
@@ -176,7 +170,7 @@ STEPS = 200
 @pytest.fixture(scope="module")
 def few(default_body):
     """The model of the profile `mjx`, and the C engine's poses of .8 s of sway: (T, nq)."""
-    model = assembled(default_body, profile="mjx")
+    model = saved(default_body, profile="mjx")
     data = at_key(model)
     sway(data)
     poses = []

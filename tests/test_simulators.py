@@ -1,11 +1,10 @@
 """The saved model in other people's environments: Gymnasium's MujocoEnv and dm_control."""
 
-import importlib.util
-from pathlib import Path
-
 import mujoco
 import numpy as np
 import pytest
+
+import smpl2mjcf
 
 ROUGH_STEPS = 500
 
@@ -13,13 +12,8 @@ ROUGH_STEPS = 500
 @pytest.fixture(scope="module", params=["ball", "hinge"])
 def saved(request, default_body, tmp_path_factory):
     """The path of a simulation model's MJCF file."""
-    path = Path(__file__).parent / "assembled.py"
-    spec = importlib.util.spec_from_file_location("assembled", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    xml = module.assembled_spec(default_body, joints=request.param).to_xml()
-    file = tmp_path_factory.mktemp("saved") / "humanoid.xml"
-    file.write_text(xml)
+    human = smpl2mjcf.build_humanoid(default_body, profile="simulation", joints=request.param)
+    file = human.save(tmp_path_factory.mktemp("saved") / "humanoid.xml")
     return str(file)
 
 

@@ -129,7 +129,7 @@ def test_trunk_pieces_lie_between_their_joints(shape):
 def test_trunk_parts_have_de_leva_s_masses(shape, sex):
     """Each trunk body is the sum of its slices, each with its part's mass over its part's volume."""
     body, betas, joints, _, pieces = shape
-    table, mass = deleva.segments(sex), 70.0
+    table = deleva.segments(sex)
     lengths = {"female": (0.1815, 0.2053, 0.4979), "male": (0.1457, 0.2155, 0.5155)}[sex]  # table, metres
     low = (joints["left_hip"] + joints["right_hip"])[1] / 2
     high = (joints["left_shoulder"] + joints["right_shoulder"])[1] / 2
@@ -144,7 +144,8 @@ def test_trunk_parts_have_de_leva_s_masses(shape, sex):
     volumes = {
         part: {name: band_volume(pieces[name], *limits) for name in names} for part, limits in bands.items()
     }
-    human = smpl2mjcf.build_humanoid(body, betas, mass, sex)
+    human = smpl2mjcf.build_humanoid(body, betas, sex=sex)
+    mass = human.mass
     for name in names:
         expected = sum(
             mass * table[part].mass * volumes[part][name] / sum(volumes[part].values()) for part in bands

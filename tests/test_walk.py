@@ -11,7 +11,7 @@ from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
-from smpl2mjcf.humanoid import GRAVITY
+from smpl2mjcf.assembly import GRAVITY
 
 STRIDE = 128  # frames
 STEP = STRIDE // 2

@@ -1,0 +1,358 @@
+"""Shapes as arrays: what betas and mass make of a humanoid's bodies, in JAX, for populations and gradients.
+
+The numbers are build_humanoid's: the same plan of cuts (cut_plan.py) and the same formulas (inertia.py), with
+the cuts made in arrays of fixed sizes (traced_cells.py). No model is built.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from .body import STATURE_RANGE, Body, accepted_betas
+from .cells import trunk_cell, trunk_cuts
+from .cut_plan import TRUNK_JOINTS, body_cuts, hand_cuts
+from .deleva import TRUNK_PARTS
+from .errors import BodyError, HumanoidError
+from .hands import SMALLEST_BONE
+from .inertia import BODY_DENSITY, MASS_RANGE, body_inertias, require_mass
+from .principal_axes import principal_axes
+from .segments import require_closed
+from .shape import kept_joints
+from .skeleton import FINGER_JOINTS, SEXES, SIDES, parents_of
+from .surface import closed_surface
+from .traced_cells import Capacities, TracedCells, rows
+
+Array = Any  # a numpy.ndarray, a jax.Array or a tracer
+
+LEVELS = 6
+"""How often a triangle can be split after the first time; shapes within three deviations need four."""
+
+GROWTHS = 3
+"""How often arrays grow for shapes that need more room. What needs more still is no body."""
+
+SLICE = 64
+"""Shapes that one call of compiled code takes on a CPU, one by one, while another core runs the next call; an
+accelerator takes as many at once."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ShapeArrays:
+    """The bodies of humanoids of one topology, a JAX pytree; rows are MuJoCo's bodies, the world row 0.
+
+    Axes (...) are those of betas. Where `valid` is False the other arrays are NaN.
+    """
+
+    names: tuple[str, ...] = dataclasses.field(metadata={"static": True})  # (nbody,)
+    parents: tuple[int, ...] = dataclasses.field(metadata={"static": True})  # (nbody,) the world is its own
+    offsets: Array  # (..., nbody, 3) m, origin of the body frame in the parent body's frame
+    masses: Array  # (..., nbody) kg
+    coms: Array  # (..., nbody, 3) m, centre of mass in the body frame
+    tensors: Array  # (..., nbody, 3, 3) kg m2, inertia about the com in body axes
+    valid: Array  # (...,) bool: build_humanoid takes this shape and mass
+
+    def model_fields(self) -> dict[str, Array]:
+        """These bodies as the fields of a MuJoCo model, by MjModel's names; principal_axes says how they vary.
+
+        For `mjx.Model.replace(**fields)` and, one by one, `mujoco.batch.Batch.expand(name)[:] = field` or an
+        MjModel's own arrays, which need set_const() or mj_setConst afterwards.
+        """
+        moments, quaternions = principal_axes(self.tensors)
+        identity = jnp.array([1.0, 0.0, 0.0, 0.0], quaternions.dtype)
+        below = np.eye(len(self.parents))
+        for child in reversed(range(1, len(self.parents))):
+            below[self.parents[child]] += below[child]
+        return {
+            "body_pos": self.offsets,
+            "body_mass": self.masses,
+            "body_ipos": self.coms,
+            "body_inertia": moments,
+            "body_iquat": quaternions.at[..., 0, :].set(identity),
+            "body_subtreemass": self.masses @ below.T.astype(self.masses.dtype),
+        }
+
+
+def shape_arrays(
+    body: Body,
+    betas: Array,
+    mass: Array | None = None,
+    sex: str | None = None,
+    hands: str = "merged",
+    inertia: str = "deleva",
+    trunk: str = "parts",
+) -> ShapeArrays:
+    """Offsets, masses, centres of mass and inertia tensors of one shape or of thousands; JAX can trace it.
+
+    betas: (..., B); mass: (...) kg or one for all, None for 985 kg/m3 times the mesh's volume; sex, hands,
+    inertia and trunk: as build_humanoid's, the same for all. Float64 where `jax_enable_x64` is on, otherwise
+    float32, good to about 1e-4 of a tensor's largest entry.
+
+    The first call for a body's topology, a number of shapes and a set of options compiles for some seconds; other
+    betas, masses and bodies of that topology do not. Derivatives with respect to betas and mass exist
+    wherever the shape itself has one, and a population's take the memory of one shape's.
+
+    A shape that build_humanoid would refuse (folded, of no person's stature or mass) is NaN and not `valid`.
+    Arrays that a shape outgrows grow and compile again; inside jit they cannot, so that the shape is not
+    `valid` there (three deviations fit with room to spare).
+
+    Raises BodyError for betas of a wrong shape or not finite, HumanoidError for a mass that is not positive
+    or does not fit the betas, an unknown option, and for bodies that build_humanoid refuses. Values that JAX
+    traces make `valid` False instead.
+    """
+    sex = body.sex if sex is None else sex
+    if sex not in SEXES:
+        raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
+    betas, mass = _checked_betas(body, betas), _checked_mass(mass, np.shape(betas)[:-1])
+    prepared = _prepared(body, hands)
+    dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
+    leading = betas.shape[:-1]
+    arrays = _cast(prepared, dtype, betas.shape[-1])
+    betas = jnp.asarray(betas, dtype).reshape(math.prod(leading), betas.shape[-1])
+    if mass is not None:
+        mass = jnp.broadcast_to(jnp.asarray(mass, dtype), leading).ravel()
+    is_traced = any(isinstance(array, jax.core.Tracer) for array in (betas, mass))
+    run = _population if is_traced or jax.default_backend() != "cpu" else _sliced
+    for growths in range(GROWTHS + 1):
+        options = _Options(body.joint_names, prepared.names, sex, hands, inertia, trunk, prepared.capacities)
+        found, splits = run(options, arrays, betas, mass)
+        if is_traced or growths == GROWTHS or not prepared.grown(splits):
+            break
+    return jax.tree.map(lambda array: array.reshape(*leading, *array.shape[1:]), found)
+
+
+class _Options(NamedTuple):
+    """What a compilation depends on beside the sizes of arrays."""
+
+    joint_names: tuple[str, ...]  # (J,)
+    names: tuple[str, ...]  # (K,) the joints that are bodies, in the body's order
+    sex: str
+    hands: str
+    inertia: str
+    trunk: str
+    capacities: Capacities
+
+
+class _BodyArrays(NamedTuple):
+    """A body's closed surface and joints, linear in betas."""
+
+    template: Array  # (3, V) m
+    directions: Array  # (3, V, B) m
+    joints: Array  # (J, 3) m
+    joint_directions: Array  # (J, 3, B) m
+    faces: Array  # (3, F)
+
+
+@dataclass(eq=False)
+class _Prepared:
+    """A body ready to be traced."""
+
+    names: tuple[str, ...]
+    arrays: _BodyArrays
+    capacities: Capacities  # grow with the shapes that come
+
+    def grown(self, splits: Array) -> bool:
+        """Whether the capacities had to grow for these numbers of splits, (N, levels)."""
+        if not splits.size:
+            return False
+        first, *later = np.asarray(splits).max(axis=0).tolist()
+        old = self.capacities
+        levels = old.levels + (2 if later[-1] > 0 else 0)
+        new = Capacities(max(old.first, _roomy(first, old.first)), max(old.later, _roomy(max(later), old.later)), levels)
+        self.capacities = new
+        return new != old
+
+
+def _roomy(needed: int, present: int) -> int:
+    return present if needed <= present else 256 * math.ceil(1.25 * needed / 256)
+
+
+@functools.lru_cache(maxsize=8)
+def _prepared(body: Body, hands: str) -> _Prepared:
+    names = kept_joints(body, hands)
+    surface = closed_surface(body, body.v_template)
+    require_closed(surface.vertices, surface.faces)
+    vertices, directions = surface.vertices, body.shapedirs
+    V = len(body.v_template)
+    caps = [np.unique(surface.faces[surface.faces[:, 0] == cap, 1:]) for cap in range(V, len(vertices))]
+    directions = np.concatenate([directions, *(directions[rim].mean(axis=0)[None] for rim in caps)])
+    used, faces = np.unique(surface.faces, return_inverse=True)
+    arrays = _BodyArrays(
+        np.ascontiguousarray(vertices[used].T),
+        np.ascontiguousarray(directions[used].swapaxes(0, 1)),
+        body.joint_regressor @ body.v_template,
+        np.tensordot(body.joint_regressor, body.shapedirs, axes=1),
+        np.ascontiguousarray(faces.reshape(-1, 3).T.astype(np.int32)),
+    )
+    # A plane cuts as many triangles as lie along its outline.
+    outline = math.sqrt(len(faces))
+    first = 256 * math.ceil(outline * (12 if hands == "merged" else 20) / 256)
+    return _Prepared(names, arrays, Capacities(first, first // 2, LEVELS))
+
+
+@functools.lru_cache(maxsize=16)
+def _cast(prepared: _Prepared, dtype: np.dtype, num_betas: int) -> _BodyArrays:
+    template, directions, joints, joint_directions, faces = prepared.arrays
+    floats = (template, directions[..., :num_betas], joints, joint_directions[..., :num_betas])
+    return _BodyArrays(*(np.asarray(array, dtype) for array in floats), faces)
+
+
+@functools.partial(jax.jit, static_argnames="options")
+def _population(
+    options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
+) -> tuple[ShapeArrays, Array]:
+    """N shapes: betas (N, B), mass (N,). Also (N, levels) how many triangles had to be split."""
+
+    def one(row: tuple[Array, Array | None]) -> tuple[ShapeArrays, Array]:
+        return _shape(options, arrays, *row)
+
+    batch_size = None if jax.default_backend() == "cpu" else SLICE
+    # What the reverse pass needs of a shape is megabytes: it is computed again, one shape at a time.
+    return lax.map(jax.checkpoint(one) if len(betas) > 1 else one, (betas, mass), batch_size=batch_size)
+
+
+def _sliced(
+    options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
+) -> tuple[ShapeArrays, Array]:
+    """_population on all cores, in slices of one size, so that other numbers of shapes compile nothing."""
+    N = len(betas)
+    if N <= 1:
+        return _population(options, arrays, betas, mass)
+    size = min(SLICE, 2 ** math.ceil(math.log2(N)))
+    # Spare places repeat the last shape.
+    picks = np.minimum(np.arange(size * -(-N // size)), N - 1).reshape(-1, size)
+
+    def run(pick: NDArray[np.int64]) -> tuple[ShapeArrays, Array]:
+        part = None if mass is None else mass[pick]
+        return jax.block_until_ready(_population(options, arrays, betas[pick], part))
+
+    first = run(picks[0])  # compiles
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # x64 is a setting of the thread.
+        slices = [first, *pool.map(functools.partial(_with_x64, jax.config.jax_enable_x64, run), picks[1:])]
+    return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:N], *slices)
+
+
+def _with_x64(x64: bool, function: Callable[[Any], Any], argument: Any) -> Any:
+    with jax.enable_x64(x64):
+        return function(argument)
+
+
+def _shape(options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None) -> tuple[ShapeArrays, Array]:
+    vertices = arrays.template + arrays.directions @ betas
+    joints = dict(zip(options.joint_names, rows(arrays.joints + arrays.joint_directions @ betas)))
+    cuts = body_cuts(joints)
+    if options.hands == "articulated":
+        cuts += [cut for side in SIDES for cut in hand_cuts(joints, side)]
+    cuts += trunk_cuts(joints, options.sex)
+    cells = TracedCells(vertices, arrays.faces, cuts, joints, options.names, options.capacities)
+    volume = sum(cells.matter(name).volume for name in cells.names)
+    kilograms = BODY_DENSITY * volume if mass is None else mass
+    inertias = body_inertias(cells, joints, options.sex, kilograms, options.inertia, options.trunk)
+
+    order, parents = _depth_first(options.names)
+    names = [options.names[index] for index in order]
+    offsets = [joints[names[0]]] + [
+        joints[name] - joints[names[parent - 1]] for name, parent in zip(names[1:], parents[2:])
+    ]
+    bodies = [inertias[name] for name in names]
+    valid = _is_valid(cells, options, vertices, kilograms)
+
+    def rows_of(values: list[Array]) -> Array:
+        array = jnp.stack(values)
+        array = jnp.where(valid, array, jnp.nan)
+        return jnp.concatenate([jnp.zeros_like(array[:1]), array])
+
+    return (
+        ShapeArrays(
+            ("world", *names),
+            parents,
+            rows_of(offsets),
+            rows_of([body.mass for body in bodies]),
+            rows_of([body.com for body in bodies]),
+            rows_of([body.tensor for body in bodies]),
+            valid,
+        ),
+        cells.splits,
+    )
+
+
+def _is_valid(cells: TracedCells, options: _Options, vertices: Array, kilograms: Array) -> Array:
+    """Whether build_humanoid takes the shape."""
+    least = SMALLEST_BONE if options.hands == "articulated" else 0.0
+    volumes = [cells.matter(name).volume - (least if name in FINGER_JOINTS else 0.0) for name in cells.names]
+    volumes += [
+        sum(cells.matter(trunk_cell(name, part)).volume for name in TRUNK_JOINTS) for part in TRUNK_PARTS
+    ]
+    stature = jnp.ptp(vertices[1])
+    return (
+        cells.is_complete
+        & (jnp.stack(volumes) > 0).all()
+        & (stature >= STATURE_RANGE[0])
+        & (stature <= STATURE_RANGE[1])
+        & (kilograms >= MASS_RANGE[0])
+        & (kilograms <= MASS_RANGE[1])
+    )
+
+
+def _depth_first(names: tuple[str, ...]) -> tuple[list[int], tuple[int, ...]]:
+    """MuJoCo's order of the bodies, (K,) indices into names, and the parents (K + 1,) of its rows."""
+    parents = parents_of(names)
+    order: list[int] = []
+
+    def visit(index: int) -> None:
+        order.append(index)
+        for child, parent in enumerate(parents):
+            if parent == index:
+                visit(child)
+
+    visit(0)
+    row = {index: k + 1 for k, index in enumerate(order)}
+    return order, (0, *(row.get(parents[index], 0) for index in order))
+
+
+def _checked_betas(body: Body, betas: Array) -> Array:
+    if not isinstance(betas, jax.Array):
+        try:
+            betas = np.asarray(betas, dtype=np.float64)
+        except (TypeError, ValueError) as problem:
+            raise BodyError(f"betas must be numbers, received {str(betas)[:80]!r}") from problem
+    accepted = accepted_betas(body)
+    if betas.ndim == 0 or betas.shape[-1] not in accepted:
+        raise BodyError(
+            f"betas have shape {betas.shape}; this {body.family} body takes "
+            + " or ".join(f"(..., {n})" for n in accepted)
+        )
+    if not isinstance(betas, jax.core.Tracer):
+        finite = np.isfinite(betas).all(axis=-1)
+        if not finite.all():
+            index = tuple(int(i) for i in np.argwhere(~finite)[0])
+            raise BodyError(f"betas must be finite, received {np.asarray(betas)[index].tolist()}")
+    return betas
+
+
+def _checked_mass(mass: Array | None, leading: tuple[int, ...]) -> Array | None:
+    if mass is None:
+        return None
+    if not isinstance(mass, jax.core.Tracer):
+        if np.asarray(mass).dtype.kind not in "fiu":
+            require_mass(mass)
+        for one in np.unique(mass).tolist():
+            require_mass(one)
+    if np.shape(mass) not in ((), leading):
+        raise HumanoidError(
+            f"mass has shape {np.shape(mass)}; betas with leading axes {leading} take () or {leading}"
+        )
+    return mass
