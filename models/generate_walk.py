@@ -43,9 +43,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial.transform import Rotation
 
-from smpl2mjcf.assembly import GRAVITY, Humanoid, build_humanoid
+from smpl2mjcf.assembly import GRAVITY
 from smpl2mjcf.body import Body, joint_positions
 from smpl2mjcf.body_files import default_body
+from smpl2mjcf.humanoid import Humanoid, build_humanoid
 
 Array = NDArray[np.float64]
 

@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline, make_interp_spline
 from scipy.spatial.transform import Rotation
 
-from smpl2mjcf.assembly import GRAVITY, Humanoid, build_humanoid
+from smpl2mjcf.assembly import GRAVITY
 from smpl2mjcf.body import Body, joint_positions
+from smpl2mjcf.humanoid import Humanoid, build_humanoid
 
 Array = NDArray[np.float64]
 Points = Sequence[tuple[float, float]]
