@@ -13,7 +13,7 @@ import numpy as np
 from . import deleva
 from .cut_plan import TRUNK_JOINTS, UP, Cut, Plane
 from .errors import HumanoidError
-from .segments import Matter, cut_up, matter
+from .segments import Matter, Measured, Piece, cut_up
 
 Array = Any  # a numpy.ndarray, a jax.Array or a tracer
 
@@ -35,22 +35,23 @@ class Cells(Protocol):
         ...
 
 
-class Chains:
-    """The Cells of closed chains (N, 3, 3) m by joint, T-pose, model frame."""
+class MeshCells:
+    """The Cells of one mesh's pieces by joint, T-pose, model frame."""
 
-    def __init__(self, pieces: Mapping[str, Array], joints: Mapping[str, Array], sex: str) -> None:
-        self._pieces = pieces
-        self._matter = {name: matter(piece) for name, piece in pieces.items() if name not in TRUNK_JOINTS}
-        for name in TRUNK_JOINTS:
-            piece = pieces[name]
-            corners = np.arange(3 * len(piece)).reshape(-1, 3)
-            cuts = [cut for cut in trunk_cuts(joints, sex) if cut.of.split(":")[0] == name]
-            parts = cut_up(piece.reshape(-1, 3), corners, cuts, name)
-            whole = Matter(0.0, np.zeros(3), np.zeros((3, 3)))
-            for cell, chain in parts.items():
-                self._matter[cell] = matter(chain)
-                whole = whole + self._matter[cell]
-            self._matter[name] = whole
+    def __init__(
+        self,
+        vertices: Array,
+        faces: Array,
+        pieces: Mapping[str, Piece],
+        joints: Mapping[str, Array],
+        sex: str,
+    ) -> None:
+        """vertices (V, 3) m, faces (F, 3): the closed mesh; joints (3,) m by name; sex: whose trunk parts."""
+        self._vertices, self._faces, self._pieces = vertices, faces, pieces
+        trunk = {name: pieces[name] for name in TRUNK_JOINTS}
+        parts = cut_up(vertices, faces, trunk_cuts(joints, sex), trunk)
+        measured = Measured(vertices, faces)
+        self._matter = {name: measured.matter(piece) for name, piece in (*pieces.items(), *parts.items())}
 
     @property
     def names(self) -> Sequence[str]:
@@ -63,7 +64,8 @@ class Chains:
 
     def extent(self, names: Sequence[str], direction: Array) -> tuple[Array, Array]:
         """m, the least and greatest reach of some joints' cells along a direction (3,)."""
-        reach = np.concatenate([self._pieces[name].reshape(-1, 3) @ direction for name in names])
+        chains = [self._pieces[name].chain(self._vertices, self._faces) for name in names]
+        reach = np.concatenate(chains) @ direction
         return reach.min(), reach.max()
 
 

@@ -38,8 +38,13 @@ class Plane:
     normal: Array  # (3,)
 
     def height(self, points: Array) -> Array:
-        """Signed distance (in units of |normal|) of (..., 3) points."""
-        return (points - self.point) @ self.normal
+        """Signed distance (in units of |normal|) of (..., 3) points, the same number for the same point.
+
+        A matrix product may round equal rows differently; a point that two triangles share must lie on one
+        side for both, or the cut does not close.
+        """
+        (x, y, z), (p, q, r), (a, b, c) = (points[..., k] for k in range(3)), self.point, self.normal
+        return (x - p) * a + (y - q) * b + (z - r) * c
 
     @property
     def flipped(self) -> Plane:

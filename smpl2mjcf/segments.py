@@ -10,7 +10,7 @@ Pieces cannot overlap: each cut splits what is left in two, hence they sum to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -51,53 +51,137 @@ class Matter:
         return self.second / self.volume - c[:, None] * c
 
 
+def carve(triangles: Array, planes: Sequence[Plane]) -> tuple[Array, Array]:
+    """The part of a closed chain (N, 3, 3) within all of some half-spaces, and the rest, both closed.
+
+    Both get the same caps, turned round, so that what one plane cuts and the next gives back leaves no trace.
+    """
+    rest, caps = [], np.zeros((0, 3, 3))
+    for plane in planes:
+        triangles, beyond, edges = _split(triangles, plane)
+        caps, _, more = _split(caps, plane)
+        edges = np.concatenate([edges, more])
+        # A fan of the cut edges, against them: every edge has its opposite partner.
+        apex = edges[:, 1].mean(axis=0) if len(edges) else np.zeros(3)
+        fan = np.stack([np.broadcast_to(apex, (len(edges), 3)), edges[:, 1], edges[:, 0]], axis=1)
+        rest.append(beyond)
+        caps = np.concatenate([caps, fan])
+    return np.concatenate([triangles, caps]), np.concatenate([*rest, caps[:, ::-1]])
+
+
 def split(triangles: Array, plane: Plane) -> tuple[Array, Array]:
     """The parts of a closed chain (N, 3, 3) inside and outside a half-space, both closed again."""
-    inside = plane.height(triangles) >= 0
-    count = inside.sum(axis=1)
-    parts, rest = _split_across(triangles[(count == 1) | (count == 2)], plane)
-    return np.concatenate([triangles[count == 3], parts]), np.concatenate([triangles[count == 0], rest])
+    return carve(triangles, [plane])
 
 
-def cut_up(vertices: Array, faces: Faces, cuts: Iterable[Cut], whole: str) -> dict[str, Array]:
-    """The pieces of a closed mesh after a plan's cuts, as closed chains (N, 3, 3) m by name.
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A closed part of a mesh: most of its faces are the mesh's, the rest are what cuts made of them."""
 
-    vertices (V, 3) m; faces (F, 3); whole: the name of the uncut mesh, which what is left keeps.
+    uncut: Faces  # (N,) faces of the mesh
+    loose: Array  # (M, 3, 3) m, triangles
+
+    def chain(self, vertices: Array, faces: Faces) -> Array:
+        """(N + M, 3, 3) m, all its triangles. vertices (V, 3) m, faces (F, 3): the mesh."""
+        return np.concatenate([vertices[faces[self.uncut]], self.loose])
+
+
+def cut_up(
+    vertices: Array, faces: Faces, cuts: Sequence[Cut], pieces: Mapping[str, Piece]
+) -> dict[str, Piece]:
+    """The pieces of a mesh after a plan's cuts.
+
+    vertices (V, 3) m; faces (F, 3); pieces: by name, as they are before the first cut (`whole` of a mesh).
     """
-    # Most faces lie on one side of every plane: they stay indices, and only what is cut becomes triangles.
-    uncut: dict[str, Faces] = {whole: np.arange(len(faces))}
-    loose: dict[str, list[Array]] = {whole: []}
-    for cut in cuts:
-        own, triangles = uncut.pop(cut.of), loose.pop(cut.of)
-        count = (cut.plane.height(vertices) >= 0)[faces[own]].sum(axis=1)
-        across = vertices[faces[own[(count == 1) | (count == 2)]]]
-        within, beyond = split(np.concatenate([across, *triangles]), cut.plane)
+    inside = np.array([cut.plane.height(vertices) >= 0 for cut in cuts], dtype=np.int8)  # (cuts, V)
+    corners = sum(np.take(inside, faces[:, k], axis=1) for k in range(3))  # (cuts, F), how many are inside
+    uncut = {name: piece.uncut for name, piece in pieces.items()}
+    loose = {name: [piece.loose] for name, piece in pieces.items()}
+    for of, inside_name, outside_name, rows in _carves(cuts):
+        own, triangles = uncut.pop(of), loose.pop(of)
+        within, beyond = np.ones(len(own), dtype=bool), np.zeros(len(own), dtype=bool)
+        for count in corners[rows][
+            :, own
+        ]:  # a face that a plane cuts gives its cap an edge, wherever it lies
+            beyond |= within & (count == 0)
+            within &= count == 3
+        across = vertices[faces[own[~within & ~beyond]]]
+        inner, outer = carve(np.concatenate([across, *triangles]), [cuts[k].plane for k in rows])
         for name, indices, chain in (
-            (cut.inside, own[count == 3], within),
-            (cut.outside, own[count == 0], beyond),
+            (inside_name, own[within], inner),
+            (outside_name, own[beyond], outer),
         ):
             uncut[name] = np.concatenate([uncut[name], indices]) if name in uncut else indices
             loose.setdefault(name, []).append(chain)
-    return {name: np.concatenate([vertices[faces[uncut[name]]], *loose[name]]) for name in uncut}
+    return {name: Piece(uncut[name], np.concatenate(loose[name])) for name in uncut}
+
+
+def _carves(cuts: Sequence[Cut]) -> list[tuple[str, str, str, list[int]]]:
+    """(of, inside, outside, the cuts' numbers): cuts that narrow down one part of a piece, taken together."""
+    carves: list[tuple[str, str, str, list[int]]] = []
+    for k, cut in enumerate(cuts):
+        if carves:
+            _, inside, outside, rows = carves[-1]
+            if (cut.of, cut.inside, cut.outside) == (inside, inside, outside):
+                rows.append(k)
+                continue
+        carves.append((cut.of, cut.inside, cut.outside, [k]))
+    return carves
+
+
+def whole(faces: Faces) -> Piece:
+    """A mesh with faces (F, 3) as one piece."""
+    return Piece(np.arange(len(faces)), np.zeros((0, 3, 3)))
+
+
+class Measured:
+    """The moments of a mesh's pieces, its own faces measured once for all of them.
+
+    By signed tetrahedra (divergence theorem) from one point within the mesh, which keeps the signed terms
+    small: less cancellation.
+    """
+
+    def __init__(self, vertices: Array, faces: Faces) -> None:
+        self._base = vertices.mean(axis=0)
+        self._faces = _tetrahedra(vertices[faces] - self._base)
+
+    def matter(self, piece: Piece) -> Matter:
+        """Moments of a piece of this mesh about the model's origin."""
+        sums = self._faces[piece.uncut].sum(axis=0) + _tetrahedra(piece.loose - self._base).sum(axis=0)
+        return _about_origin(sums, self._base)
 
 
 def matter(triangles: Array) -> Matter:
-    """Volume and moments of a closed chain (N, 3, 3), by signed tetrahedra (divergence theorem)."""
-    # Tetrahedra from a point of the piece itself keep the signed terms small: less cancellation.
+    """Volume and moments of a closed chain (N, 3, 3)."""
     base = triangles.reshape(-1, 3).mean(axis=0) if len(triangles) else np.zeros(3)
-    corners = triangles - base
+    return _about_origin(_tetrahedra(triangles - base).sum(axis=0), base)
+
+
+def _tetrahedra(corners: Array) -> Array:
+    """(N, 10) volume, first and second moments (xx, yy, zz, xy, xz, yz) of origin and triangles (N, 3, 3)."""
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    six_volumes = (a * np.cross(b, c)).sum(axis=1)
+    normal = np.cross(b, c)
+    six_volumes = a[:, 0] * normal[:, 0] + a[:, 1] * normal[:, 1] + a[:, 2] * normal[:, 2]
     total = a + b + c
-    volume = six_volumes.sum() / 6
-    first = six_volumes @ total / 24
-    flat = corners.reshape(-1, 3)
-    second = (
-        total.T @ (six_volumes[:, None] * total) + flat.T @ (np.repeat(six_volumes, 3)[:, None] * flat)
-    ) / 120
-    second = (second + second.T) / 2
-    shifted = second + np.outer(first, base) + np.outer(base, first) + volume * np.outer(base, base)
-    return Matter(float(volume), first + volume * base, shifted)
+    moments = np.empty((len(corners), 10))
+    moments[:, 0] = six_volumes / 6
+    moments[:, 1:4] = six_volumes[:, None] * total / 24
+    for k, (i, j) in enumerate(_PAIRS, start=4):
+        products = total[:, i] * total[:, j] + a[:, i] * a[:, j] + b[:, i] * b[:, j] + c[:, i] * c[:, j]
+        moments[:, k] = six_volumes * products / 120
+    return moments
+
+
+_PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+
+
+def _about_origin(moments: Array, base: Array) -> Matter:
+    """Moments (10,) about a base (3,) m, as Matter about the model's origin."""
+    volume, first = float(moments[0]), moments[1:4]
+    xx, yy, zz, xy, xz, yz = moments[4:]
+    second = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    cross = np.outer(first, base)
+    return Matter(volume, first + volume * base, second + cross + cross.T + volume * np.outer(base, base))
 
 
 def require_closed(vertices: Array, faces: Faces) -> None:
@@ -140,8 +224,8 @@ def _connectivity_problem(faces_bytes: bytes) -> str | None:
     return None if mesh.is_winding_consistent else _INSIDE_OUT
 
 
-def body_pieces(vertices: Array, faces: Faces, joints: Mapping[str, Array]) -> dict[str, Array]:
-    """The matter of each SMPL joint as a closed chain (N, 3, 3) m, T-pose, model frame.
+def body_pieces(vertices: Array, faces: Faces, joints: Mapping[str, Array]) -> dict[str, Piece]:
+    """The matter of each SMPL joint, T-pose, model frame.
 
     vertices (V, 3) m; faces (F, 3); joints (3,) m each by SMPL name. cut_plan.body_cuts says where.
 
@@ -149,34 +233,34 @@ def body_pieces(vertices: Array, faces: Faces, joints: Mapping[str, Array]) -> d
     """
     cuts = body_cuts(joints)
     require_closed(vertices, faces)
-    return cut_up(vertices, faces, cuts, WHOLE)
+    return cut_up(vertices, faces, cuts, {WHOLE: whole(faces)})
 
 
-def _split_across(triangles: Array, plane: Plane) -> tuple[Array, Array]:
-    """Both parts of triangles (N, 3, 3) that all straddle a plane, each closed by a fan in the plane."""
-    if not len(triangles):
-        return triangles, triangles
+def _split(triangles: Array, plane: Plane) -> tuple[Array, Array, Array]:
+    """Triangles (N, 3, 3) inside a half-space, those outside, and the cut edges (E, 2, 3) of the inside."""
     height = plane.height(triangles)
     inside = height >= 0
+    count = inside.sum(axis=1)
+    cut = (count == 1) | (count == 2)
+    if not cut.any():
+        return triangles[count == 3], triangles[count == 0], np.zeros((0, 2, 3))
+    alone = count[cut] == 1  # the odd corner is the inside one
     # Turn each triangle so that its odd corner (the one alone on its side) comes first.
-    alone = inside.sum(axis=1) == 1  # the odd corner is the inside one
-    odd = np.where(alone, inside.argmax(axis=1), (~inside).argmax(axis=1))
+    odd = np.where(alone, inside[cut].argmax(axis=1), (~inside[cut]).argmax(axis=1))
     order = (odd[:, None] + np.arange(3)) % 3
-    corners = np.take_along_axis(triangles, order[:, :, None], axis=1)
-    height = np.take_along_axis(height, order, axis=1)
+    corners = np.take_along_axis(triangles[cut], order[:, :, None], axis=1)
+    height = np.take_along_axis(height[cut], order, axis=1)
     tip, first, second = corners[:, 0], corners[:, 1], corners[:, 2]
     on_first = _crossing(tip, first, height[:, 0], height[:, 1], alone)
     on_second = _crossing(tip, second, height[:, 0], height[:, 2], alone)
 
     tips = np.stack([tip, on_first, on_second], axis=1)
     bases = np.stack([[on_first, first, second], [on_first, second, on_second]]).transpose(2, 0, 1, 3)
-    # The fan runs against the cut edges, so that every edge has its opposite partner.
-    start = np.where(alone[:, None], on_second, on_first)
-    end = np.where(alone[:, None], on_first, on_second)
-    fan = np.stack([np.broadcast_to(start.mean(axis=0), start.shape), start, end], axis=1)
+    forward = np.stack([on_first, on_second], axis=1)  # as the tip's own edge runs
     return (
-        np.concatenate([tips[alone], bases[~alone].reshape(-1, 3, 3), fan]),
-        np.concatenate([tips[~alone], bases[alone].reshape(-1, 3, 3), fan[:, ::-1]]),
+        np.concatenate([triangles[count == 3], tips[alone], bases[~alone].reshape(-1, 3, 3)]),
+        np.concatenate([triangles[count == 0], tips[~alone], bases[alone].reshape(-1, 3, 3)]),
+        np.concatenate([forward[alone], forward[~alone][:, ::-1]]),
     )
 
 

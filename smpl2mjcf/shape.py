@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .body import STATURE_RANGE, Body, complete_betas, shaped_vertices, stature
-from .cells import Chains, require_volumes
+from .cells import MeshCells, require_volumes
 from .errors import HumanoidError
 from .hands import hand_pieces
 from .inertia import BODY_DENSITY, require_mass
 from .joint_layout import require_joint_layout
 from .mesh_checks import check_shape
-from .segments import body_pieces
+from .segments import Piece, body_pieces
 from .skeleton import FACE_JOINTS, FINGER_JOINTS, HANDS, JOINT_NAMES, SIDES, parents_of
 from .surface import Surface, closed_surface
 
@@ -40,7 +40,7 @@ class Shape:
     positions: Mapping[str, Array]  # (3,) m of each of the body's joints, those that are merged too
     joint_names: tuple[str, ...]  # (K,) the joints that are bodies of the humanoid, in the body's order
     surface: Surface
-    pieces: Mapping[str, Array]  # closed chains (N, 3, 3) m by joint
+    pieces: Mapping[str, Piece]  # of the surface, by joint
 
     @property
     def stature(self) -> float:
@@ -52,12 +52,13 @@ class Shape:
         """(K, 3) m, the positions of joint_names."""
         return np.array([self.positions[name] for name in self.joint_names])
 
-    def cells(self, sex: str) -> Chains:
+    def cells(self, sex: str) -> MeshCells:
         """The measured matter, the trunk's divided as that sex's table says.
 
         Raises HumanoidError for an unknown sex, or where a joint or trunk part has no volume.
         """
-        cells = Chains(self.pieces, self.positions, sex)
+        surface = self.surface
+        cells = MeshCells(surface.vertices, surface.faces, self.pieces, self.positions, sex)
         require_volumes(cells)
         return cells
 
@@ -85,7 +86,8 @@ def shape_of(body: Body, betas: ArrayLike | None = None, hands: str = "merged") 
     pieces = body_pieces(surface.vertices, surface.faces, positions)
     if hands == "articulated":
         for side in SIDES:
-            pieces |= hand_pieces(pieces[f"{side}_wrist"], positions, side)
+            hand = pieces[f"{side}_wrist"]
+            pieces |= hand_pieces(surface.vertices, surface.faces, hand, positions, side)
     shape = Shape(body, betas, vertices, positions, names, surface, pieces)
     check_shape(shape)
     return shape

@@ -28,6 +28,7 @@ from .deleva import TRUNK_PARTS
 from .errors import BodyError, HumanoidError
 from .hands import SMALLEST_BONE
 from .inertia import BODY_DENSITY, MASS_RANGE, body_inertias, require_mass
+from .joint_layout import require_joint_layout
 from .principal_axes import principal_axes
 from .segments import require_closed
 from .shape import kept_joints
@@ -39,6 +40,10 @@ Array = Any  # a numpy.ndarray, a jax.Array or a tracer
 
 LEVELS = 6
 """How often a triangle can be split after the first time; shapes within three deviations need four."""
+
+OUTLINES = {"merged": (12, 6), "articulated": (22, 13)}
+"""How many triangles are split, of the mesh and at a level, in square roots of all of them: a plane cuts those
+along its outline. Shapes within three deviations need 11 and 5, with cut fingers 20 and 11."""
 
 GROWTHS = 3
 """How often arrays grow for shapes that need more room. What needs more still is no body."""
@@ -62,7 +67,7 @@ class ShapeArrays:
     masses: Array  # (..., nbody) kg
     coms: Array  # (..., nbody, 3) m, centre of mass in the body frame
     tensors: Array  # (..., nbody, 3, 3) kg m2, inertia about the com in body axes
-    valid: Array  # (...,) bool: build_humanoid takes this shape and mass
+    valid: Array  # (...,) bool: the shape has matter for every body, and a person's stature and mass
 
     def model_fields(self) -> dict[str, Array]:
         """These bodies as the fields of a MuJoCo model, by MjModel's names; principal_axes says how they vary.
@@ -104,7 +109,8 @@ def shape_arrays(
     betas, masses and bodies of that topology do not. Derivatives with respect to betas and mass exist
     wherever the shape itself has one, and a population's take the memory of one shape's.
 
-    A shape that build_humanoid would refuse (folded, of no person's stature or mass) is NaN and not `valid`.
+    A shape that leaves a joint without volume, or has no person's stature or mass, is NaN and not `valid`.
+    Joints out of order and faces that cross each other, which build_humanoid looks for as well, are not.
     Arrays that a shape outgrows grow and compile again; inside jit they cannot, so that the shape is not
     `valid` there (three deviations fit with room to spare).
 
@@ -170,7 +176,9 @@ class _Prepared:
         first, *later = np.asarray(splits).max(axis=0).tolist()
         old = self.capacities
         levels = old.levels + (2 if later[-1] > 0 else 0)
-        new = Capacities(max(old.first, _roomy(first, old.first)), max(old.later, _roomy(max(later), old.later)), levels)
+        new = Capacities(
+            max(old.first, _roomy(first, old.first)), max(old.later, _roomy(max(later), old.later)), levels
+        )
         self.capacities = new
         return new != old
 
@@ -184,6 +192,7 @@ def _prepared(body: Body, hands: str) -> _Prepared:
     names = kept_joints(body, hands)
     surface = closed_surface(body, body.v_template)
     require_closed(surface.vertices, surface.faces)
+    require_joint_layout(dict(zip(body.joint_names, body.joint_regressor @ body.v_template)))
     vertices, directions = surface.vertices, body.shapedirs
     V = len(body.v_template)
     caps = [np.unique(surface.faces[surface.faces[:, 0] == cap, 1:]) for cap in range(V, len(vertices))]
@@ -196,10 +205,8 @@ def _prepared(body: Body, hands: str) -> _Prepared:
         np.tensordot(body.joint_regressor, body.shapedirs, axes=1),
         np.ascontiguousarray(faces.reshape(-1, 3).T.astype(np.int32)),
     )
-    # A plane cuts as many triangles as lie along its outline.
-    outline = math.sqrt(len(faces))
-    first = 256 * math.ceil(outline * (12 if hands == "merged" else 20) / 256)
-    return _Prepared(names, arrays, Capacities(first, first // 2, LEVELS))
+    outlines = [256 * math.ceil(times * math.sqrt(len(surface.faces)) / 256) for times in OUTLINES[hands]]
+    return _Prepared(names, arrays, Capacities(*outlines, LEVELS))
 
 
 @functools.lru_cache(maxsize=16)
@@ -250,7 +257,9 @@ def _with_x64(x64: bool, function: Callable[[Any], Any], argument: Any) -> Any:
         return function(argument)
 
 
-def _shape(options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None) -> tuple[ShapeArrays, Array]:
+def _shape(
+    options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
+) -> tuple[ShapeArrays, Array]:
     vertices = arrays.template + arrays.directions @ betas
     joints = dict(zip(options.joint_names, rows(arrays.joints + arrays.joint_directions @ betas)))
     cuts = body_cuts(joints)
@@ -290,7 +299,7 @@ def _shape(options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | N
 
 
 def _is_valid(cells: TracedCells, options: _Options, vertices: Array, kilograms: Array) -> Array:
-    """Whether build_humanoid takes the shape."""
+    """Whether there is matter for every body and trunk part, and a person's stature and mass."""
     least = SMALLEST_BONE if options.hands == "articulated" else 0.0
     volumes = [cells.matter(name).volume - (least if name in FINGER_JOINTS else 0.0) for name in cells.names]
     volumes += [

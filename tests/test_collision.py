@@ -21,7 +21,6 @@ from smpl2mjcf.cut_plan import WHOLE, body_cuts
 from smpl2mjcf.feet import SOLE
 from smpl2mjcf.keyframes import pose_qpos, standard_poses
 from smpl2mjcf.primitive import Capsule
-from smpl2mjcf.segments import body_pieces
 from smpl2mjcf.skeleton import SEXES, SIDES, mirror_name, parent_name
 from smpl2mjcf.skin import skin_parts
 from smpl2mjcf.skin_samples import Samples, samples_by_piece, surface_samples
@@ -191,11 +190,11 @@ def corner_shapes():
     return [(sex, betas) for sex in SEXES for betas in [np.zeros(10), *rng.choice([-2.0, 2.0], (3, 10))]]
 
 
-def test_primitives_lie_on_the_skin(bodies):
+def test_primitives_lie_on_the_skin(bodies, body_chains):
     total = []
     for sex, betas in corner_shapes():
         case = Case(bodies[sex], betas)
-        pieces = body_pieces(case.surface.vertices, case.surface.faces, case.joints)
+        pieces = body_chains(case.surface.vertices, case.surface.faces, case.joints)
         for name in case.names:
             points, areas = skin_points(case, name, pieces[name])
             own = [signed_distance(p, points) for p in case.primitives if p.body == name]

@@ -8,7 +8,6 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
-from smpl2mjcf.hands import hand_pieces
 from smpl2mjcf.segments import matter
 
 # A left hand, fingers along x, thumb towards z: each finger's knuckle (m from the wrist), bone lengths (m),
@@ -73,39 +72,39 @@ def hand(curl_deg=0.0):
 
 @pytest.mark.parametrize("curl_deg", [0, 12, 25])
 @pytest.mark.parametrize("seed", [None, 0, 1])
-def test_every_bone_gets_its_own_volume(curl_deg, seed):
+def test_every_bone_gets_its_own_volume(curl_deg, seed, hand_chains):
     """In any orientation: nothing depends on which way is up."""
     chain, joints, volumes = hand(curl_deg)
     assert all(volume > 1e-6 for volume in volumes.values())
     turn = Rotation.identity() if seed is None else Rotation.random(rng=np.random.default_rng(seed))
     joints = {name: turn.apply(joint) + 0.7 for name, joint in joints.items()}
     chain = turn.apply(chain.reshape(-1, 3)).reshape(chain.shape) + 0.7
-    pieces = hand_pieces(chain, joints, "left")
+    pieces = hand_chains(chain, joints, "left")
     for name, volume in volumes.items():
         assert matter(pieces[name]).volume == pytest.approx(volume, rel=1e-9), name
 
 
-def test_the_right_hand_is_cut_alike():
+def test_the_right_hand_is_cut_alike(hand_chains):
     chain, joints, volumes = hand(curl_deg=12)
     mirror = np.array([-1.0, 1.0, 1.0])
     right = {name.replace("left", "right"): joint * mirror for name, joint in joints.items()}
-    pieces = hand_pieces((chain * mirror)[:, ::-1], right, "right")
+    pieces = hand_chains((chain * mirror)[:, ::-1], right, "right")
     for name, volume in volumes.items():
         assert matter(pieces[name.replace("left", "right")]).volume == pytest.approx(volume, rel=1e-9), name
 
 
-def test_a_mitten_is_shared_out_whole():
+def test_a_mitten_is_shared_out_whole(hand_chains):
     """Fingers that have grown together are parted half-way; nothing is lost or counted twice."""
     _, joints, _ = hand()
     mitten = trimesh.convex.convex_hull(np.array(list(joints.values())) * [1.2, 1, 1.1])
     mitten = trimesh.creation.box(bounds=mitten.bounds + [[-0.01] * 3, [0.01] * 3])
-    pieces = hand_pieces(mitten.triangles, joints, "left")
+    pieces = hand_chains(mitten.triangles, joints, "left")
     assert len(pieces) == 16
     assert sum(matter(piece).volume for piece in pieces.values()) == pytest.approx(mitten.volume, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", ["index", "thumb", "pinky"])
-def test_a_finger_without_matter_is_named(name):
+def test_a_finger_without_matter_is_named(name, hand_chains):
     chain, joints, _ = hand()
     own = 1 + list(FINGERS).index(name)
     sizes = [12, *(28 for _ in FINGERS)]
@@ -113,4 +112,4 @@ def test_a_finger_without_matter_is_named(name):
     without = np.delete(chain, range(start, start + sizes[own]), axis=0)
     bones = ", ".join(f"left_{name}{k}" for k in (1, 2, 3))
     with pytest.raises(smpl2mjcf.HumanoidError, match=f"no volume is left for {bones}: .*merged hands"):
-        hand_pieces(without, joints, "left")
+        hand_chains(without, joints, "left")

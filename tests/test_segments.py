@@ -8,7 +8,7 @@ import smpl2mjcf
 from smpl2mjcf.body import joint_positions, shaped_vertices
 from smpl2mjcf.cut_plan import Cut, Plane
 from smpl2mjcf.errors import HumanoidError
-from smpl2mjcf.segments import body_pieces, cut_up, matter, require_closed, split
+from smpl2mjcf.segments import cut_up, matter, require_closed, split, whole
 
 
 def solids():
@@ -58,7 +58,9 @@ def test_cuts_through_cuts_stay_exact():
     origin = np.zeros(3)
     cuts = [Cut("rest", Plane(origin, np.eye(3)[0]), "octant", "rest")]
     cuts += [Cut("octant", Plane(origin, axis), "octant", "rest") for axis in np.eye(3)[1:]]
-    pieces = cut_up(box.reshape(-1, 3), np.arange(3 * len(box)).reshape(-1, 3), cuts, "rest")
+    corners, faces = box.reshape(-1, 3), np.arange(3 * len(box)).reshape(-1, 3)
+    pieces = cut_up(corners, faces, cuts, {"rest": whole(faces)})
+    pieces = {name: piece.chain(corners, faces) for name, piece in pieces.items()}
     assert matter(pieces["octant"]).volume == pytest.approx(1 / 8, rel=1e-12)
     np.testing.assert_allclose(matter(pieces["octant"]).centroid, [0.25, 0.5, 0.125], atol=1e-12)
     assert matter(pieces["rest"]).volume == pytest.approx(7 / 8, rel=1e-12)
@@ -71,13 +73,13 @@ def test_a_plane_through_vertices_and_edges_is_no_special_case():
     assert matter(outside).volume == pytest.approx(1.0)
 
 
-def test_pieces_of_the_default_body_sum_to_its_mesh(default_body):
+def test_pieces_of_the_default_body_sum_to_its_mesh(default_body, body_chains):
     rng = np.random.default_rng(0)
     for _ in range(5):
         betas = rng.uniform(-2, 2, default_body.num_betas)
         vertices = shaped_vertices(default_body, betas)
         named = dict(zip(default_body.joint_names, joint_positions(default_body, betas)))
-        pieces = body_pieces(vertices, default_body.faces, named)
+        pieces = body_chains(vertices, default_body.faces, named)
         volume = sum(matter(piece).volume for piece in pieces.values())
         assert set(pieces) == set(default_body.joint_names)
         assert volume == pytest.approx(

@@ -19,7 +19,6 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
-from smpl2mjcf.hands import hand_pieces
 from smpl2mjcf.segments import body_pieces, matter
 from smpl2mjcf.skeleton import BODY_JOINTS, BODY_PARENTS, FACE_JOINTS, FINGER_JOINTS, JOINT_NAMES, mirror_name
 from smpl2mjcf.surface import closed_surface
@@ -312,7 +311,13 @@ def left_hand(body, betas=None):
     vertices = smpl2mjcf.shaped_vertices(body, betas)
     joints = dict(zip(body.joint_names, smpl2mjcf.joint_positions(body, betas)))
     surface = closed_surface(body, vertices)
-    return body_pieces(surface.vertices, surface.faces, joints)["left_wrist"], joints, surface
+    return (
+        body_pieces(surface.vertices, surface.faces, joints)["left_wrist"].chain(
+            surface.vertices, surface.faces
+        ),
+        joints,
+        surface,
+    )
 
 
 # --- files ---
@@ -466,10 +471,10 @@ def together(human, names):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_bones_share_the_hand_by_their_volume(bodies, family):
+def test_bones_share_the_hand_by_their_volume(bodies, family, hand_chains):
     body = bodies[family]
     hand, joints, _ = left_hand(body)
-    pieces = hand_pieces(hand, joints, "left")
+    pieces = hand_chains(hand, joints, "left")
     human = smpl2mjcf.build_humanoid(body, hands="articulated")
     masses = [human.inertias[human.joint_names.index(name)].mass for name in pieces]
     volumes = [matter(piece).volume for piece in pieces.values()]
@@ -535,12 +540,12 @@ def finger_planes(joints):
 
 
 @pytest.mark.parametrize("seed", [None, 0, 1])
-def test_finger_bones_are_trimesh_s_slices(bodies, seed):
+def test_finger_bones_are_trimesh_s_slices(bodies, seed, hand_chains):
     body = bodies["smplh"]
     rng = np.random.default_rng(seed)
     betas = np.zeros(10) if seed is None else rng.uniform(-3, 3, 10)
     hand, joints, surface = left_hand(body, betas)
-    pieces = hand_pieces(hand, joints, "left")
+    pieces = hand_chains(hand, joints, "left")
     elbow, wrist, middle = (joints[f"left_{name}"] for name in ("elbow", "wrist", "middle1"))
     whole = trimesh.Trimesh(surface.vertices, surface.faces, process=False)
     hand_mesh = trimesh.intersections.slice_mesh_plane(
@@ -561,10 +566,10 @@ def test_finger_bones_are_trimesh_s_slices(bodies, seed):
             assert found == pytest.approx(expected, rel=1e-6), (finger, k)  # trimesh merges near vertices
 
 
-def test_the_planes_between_fingers_cut_no_finger(bodies, default_body):
+def test_the_planes_between_fingers_cut_no_finger(bodies, default_body, hand_chains):
     """Bones 2 and 3 are those of the finger's own solid, which no other finger's planes have met."""
     hand, joints, _ = left_hand(bodies["smplh"])
-    pieces = hand_pieces(hand, joints, "left")
+    pieces = hand_chains(hand, joints, "left")
     _, cuts = finger_planes(joints)
     wrist = smpl2mjcf.joint_positions(default_body)[default_body.joint_names.index("left_wrist")]
     for finger, solid in finger_solids(wrist).items():
@@ -580,11 +585,11 @@ def test_the_planes_between_fingers_cut_no_finger(bodies, default_body):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_bone_has_volume_in_many_shapes(bodies, family):
+def test_every_bone_has_volume_in_many_shapes(bodies, family, hand_chains):
     body = bodies[family]
     for betas in random_shapes(body, 8, 9):
         hand, joints, _ = left_hand(body, betas)
-        volumes = [matter(piece).volume for piece in hand_pieces(hand, joints, "left").values()]
+        volumes = [matter(piece).volume for piece in hand_chains(hand, joints, "left").values()]
         assert sum(volumes) == pytest.approx(matter(hand).volume, rel=1e-10)
         assert min(volumes) > 1e-6  # the smallest tip of these hands holds 3 ml
         assert max(volumes[1:]) < 4e-5
@@ -710,14 +715,14 @@ def test_unknown_hands_are_refused(bodies):
         smpl2mjcf.build_humanoid(bodies["smplh"], hands="gloves")
 
 
-def test_a_finger_without_matter_is_named(bodies):
+def test_a_finger_without_matter_is_named(bodies, hand_chains):
     """Its last joint lies beyond the finger tip."""
     body = bodies["smplh"]
     hand, joints, _ = left_hand(body)
     stretched = dict(joints)
     stretched["left_index3"] = joints["left_index3"] + [0.1, 0, 0]
     with pytest.raises(smpl2mjcf.HumanoidError, match=r"no volume is left for left_index3"):
-        hand_pieces(hand, stretched, "left")
+        hand_chains(hand, stretched, "left")
 
 
 def test_fingers_on_other_parents_are_refused(bodies):

@@ -7,7 +7,7 @@ import trimesh
 import smpl2mjcf
 from smpl2mjcf import deleva
 from smpl2mjcf.inertia import LEAST_NECK_SHARE, _shares
-from smpl2mjcf.segments import body_pieces, matter
+from smpl2mjcf.segments import matter
 
 UP = np.array([0.0, 1.0, 0.0])
 THIGH_ANGLE = np.deg2rad(37)  # de Leva's thigh plane against the sagittal plane
@@ -18,13 +18,13 @@ def unit(vector):
 
 
 @pytest.fixture(scope="module", params=["mean", "broad", "tall"])
-def shape(request, default_body):
+def shape(request, default_body, body_chains):
     betas = np.zeros(10)
     betas[{"mean": 2, "broad": 1, "tall": 0}[request.param]] = 0.0 if request.param == "mean" else 2.0
     vertices = smpl2mjcf.shaped_vertices(default_body, betas)
     joints = dict(zip(default_body.joint_names, smpl2mjcf.joint_positions(default_body, betas)))
     mesh = trimesh.Trimesh(vertices, default_body.faces, process=False)
-    pieces = body_pieces(vertices, default_body.faces, joints)
+    pieces = body_chains(vertices, default_body.faces, joints)
     return default_body, betas, joints, mesh, pieces
 
 
@@ -177,7 +177,7 @@ def test_a_vanishing_neck_keeps_its_floor():
 
 
 @pytest.mark.parametrize("droop_deg", [0, 15, 25])
-def test_an_arm_that_droops_stays_whole(default_body, droop_deg):
+def test_an_arm_that_droops_stays_whole(default_body, droop_deg, body_chains):
     """SMPL-family templates hang their arms a little; the hand must not fall to the trunk."""
     angle = np.deg2rad(droop_deg)
     vertices, joints = default_body.v_template.copy(), smpl2mjcf.joint_positions(default_body)
@@ -190,8 +190,8 @@ def test_an_arm_that_droops_stays_whole(default_body, droop_deg):
         turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
         vertices += weight * ((vertices - shoulder) @ turn.T + shoulder - vertices)
         joints[index] = (joints[index] - shoulder) @ turn.T + shoulder
-    pieces = body_pieces(vertices, default_body.faces, dict(zip(default_body.joint_names, joints)))
-    rest = body_pieces(
+    pieces = body_chains(vertices, default_body.faces, dict(zip(default_body.joint_names, joints)))
+    rest = body_chains(
         default_body.v_template,
         default_body.faces,
         dict(zip(default_body.joint_names, smpl2mjcf.joint_positions(default_body))),
@@ -201,7 +201,7 @@ def test_an_arm_that_droops_stays_whole(default_body, droop_deg):
         assert matter(pieces[name]).volume == pytest.approx(matter(rest[name]).volume, rel=0.01), name
 
 
-def test_a_broad_flank_is_not_arm(default_body):
+def test_a_broad_flank_is_not_arm(default_body, body_chains):
     """Two units of adiposity reach beyond the shoulder's plane at the hips; the arm piece must not."""
     betas = np.zeros(10)
     betas[1] = betas[5] = 3.0
@@ -209,5 +209,5 @@ def test_a_broad_flank_is_not_arm(default_body):
     joints = dict(zip(default_body.joint_names, smpl2mjcf.joint_positions(default_body, betas)))
     flank = vertices[vertices[:, 1] < joints["spine1"][1]]
     assert flank[:, 0].max() > joints["left_shoulder"][0]
-    pieces = body_pieces(vertices, default_body.faces, joints)
+    pieces = body_chains(vertices, default_body.faces, joints)
     assert pieces["left_shoulder"].reshape(-1, 3)[:, 1].min() > joints["spine2"][1]
