@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
+from smpl2mjcf.body import joint_positions
 from smpl2mjcf.hands import hand_pieces
 from smpl2mjcf.segments import body_pieces, whole
 
@@ -67,3 +69,47 @@ def hand_chains():
         return {name: piece.chain(vertices, faces) for name, piece in pieces.items()}
 
     return chains
+
+
+@pytest.fixture(scope="session")
+def pairs_by_coal():
+    """A function from a mesh to the pairs (K, 2) of its faces that meet and share no vertex, by coal.
+
+    coal is the collision library that pin brings along.
+    """
+    import coal
+
+    def pairs(vertices, faces):
+        mesh = coal.BVHModelOBB()
+        mesh.beginModel(len(faces), len(vertices))
+        mesh.addVertices(np.asfortranarray(vertices, dtype=np.float64))
+        mesh.addTriangles(np.asfortranarray(faces, dtype=np.int64))
+        mesh.endModel()
+        found = coal.CollisionResult()
+        request = coal.CollisionRequest(coal.CollisionRequestFlag.CONTACT, 10_000_000)
+        coal.collide(mesh, coal.Transform3s(), mesh, coal.Transform3s(), request, found)
+        met = np.array([(contact.b1, contact.b2) for contact in found.getContacts()]).reshape(-1, 2)
+        apart = ~(faces[met[:, 0]][:, :, None] == faces[met[:, 1]][:, None]).any(axis=(1, 2))
+        return np.unique(np.sort(met[apart], axis=1), axis=0)
+
+    return pairs
+
+
+@pytest.fixture(scope="session")
+def forward():
+    """A function from a motion and its body to world rotations and joint positions (T, 3) m by joint."""
+
+    def kinematics(motion, body):
+        joints = joint_positions(body, motion.betas)
+        world, place = {}, {}
+        for j, name in enumerate(body.joint_names):
+            local, parent = Rotation.from_rotvec(motion.poses[:, j]), body.parents[j]
+            if parent < 0:
+                world[name], place[name] = local, joints[j] + motion.trans
+            else:
+                above = body.joint_names[parent]
+                world[name] = world[above] * local
+                place[name] = place[above] + world[above].apply(joints[j] - joints[parent])
+        return world, place
+
+    return kinematics

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import coal
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -193,23 +192,15 @@ def posed(arrays, rotvecs):
     return np.einsum("vab,vb->va", turn, vertices) + arrays["weights"] @ shift
 
 
-def crossing_faces(vertices, faces):
-    """The faces that meet a face they share no corner with, as coal finds them."""
-    mesh = coal.BVHModelOBB()
-    mesh.beginModel(len(faces), len(vertices))
-    mesh.addVertices(np.asfortranarray(vertices, dtype=np.float64))
-    mesh.addTriangles(np.asfortranarray(faces, dtype=np.int64))
-    mesh.endModel()
-    found = coal.CollisionResult()
-    request = coal.CollisionRequest(coal.CollisionRequestFlag.CONTACT, 10_000_000)
-    coal.collide(mesh, coal.Transform3s(), mesh, coal.Transform3s(), request, found)
-    pairs = np.array([(contact.b1, contact.b2) for contact in found.getContacts()]).reshape(-1, 2)
-    apart = ~(faces[pairs[:, 0]][:, :, None] == faces[pairs[:, 1]][:, None]).any(axis=(1, 2))
-    return np.unique(pairs[apart])
+@pytest.fixture(scope="module")
+def crossing_faces(pairs_by_coal):
+    """A function from a mesh to the faces that meet a face they share no corner with."""
+    return lambda vertices, faces: np.unique(pairs_by_coal(vertices, faces))
 
 
-def share_of_crossing_faces(arrays, rotvecs):
-    return len(crossing_faces(posed(arrays, rotvecs), arrays["f"])) / len(arrays["f"])
+@pytest.fixture(scope="module")
+def share_of_crossing_faces(crossing_faces):
+    return lambda arrays, rotvecs: len(crossing_faces(posed(arrays, rotvecs), arrays["f"])) / len(arrays["f"])
 
 
 def volume(vertices, faces):
@@ -253,7 +244,7 @@ def edges_through(vertices, faces, edges):
     return meets | meets.T
 
 
-def test_the_judge_finds_what_a_brute_force_search_finds():
+def test_the_judge_finds_what_a_brute_force_search_finds(crossing_faces):
     """Two balls that overlap; general places, so that no edge touches an edge."""
     one, faces = ball((0, 0, 0), 1.0)
     other, _ = ball((0.93, 0.41, 0.37), 0.8)
@@ -269,7 +260,7 @@ def test_the_judge_finds_what_a_brute_force_search_finds():
 
 
 @pytest.mark.parametrize("sex", FILES)
-def test_at_rest_no_face_crosses_another(bodies, sex):
+def test_at_rest_no_face_crosses_another(bodies, sex, crossing_faces):
     arrays = bodies[sex]
     assert len(crossing_faces(arrays["v_template"].astype(np.float64), arrays["f"])) == 0
 
@@ -279,18 +270,18 @@ def test_there_are_fifty_daily_poses():
 
 
 @pytest.mark.parametrize("name", POSES)
-def test_daily_poses_cross_few_faces(bodies, name):
+def test_daily_poses_cross_few_faces(bodies, name, share_of_crossing_faces):
     assert share_of_crossing_faces(bodies["neutral"], POSES[name]) < LARGEST_SHARE
 
 
 @pytest.mark.parametrize("sex", ["female", "male"])
 @pytest.mark.parametrize("name", HARDEST)
-def test_the_hardest_poses_cross_few_faces_on_either_sex(bodies, sex, name):
+def test_the_hardest_poses_cross_few_faces_on_either_sex(bodies, sex, name, share_of_crossing_faces):
     assert share_of_crossing_faces(bodies[sex], POSES[name]) < LARGEST_SHARE
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sex", ["female", "male"])
 @pytest.mark.parametrize("name", POSES)
-def test_daily_poses_cross_few_faces_on_either_sex(bodies, sex, name):
+def test_daily_poses_cross_few_faces_on_either_sex(bodies, sex, name, share_of_crossing_faces):
     assert share_of_crossing_faces(bodies[sex], POSES[name]) < LARGEST_SHARE

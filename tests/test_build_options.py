@@ -1,4 +1,4 @@
-"""Every combination of options that build_humanoid and `smpl2mjcf build` take: names, numbers, bytes, motions."""
+"""The options of build_humanoid and `smpl2mjcf build` together: names, numbers, bytes, motions."""
 
 import csv
 import itertools
@@ -41,7 +41,8 @@ COUNTS = {
 }  # fmt: skip
 NUMBERS = (
     "body_pos", "body_mass", "body_ipos", "body_inertia", "jnt_axis", "jnt_range", "dof_damping",
-    "dof_armature", "geom_size", "geom_pos", "geom_quat", "site_pos", "site_quat", "actuator_gear", "actuator_gainprm",
+    "dof_armature", "geom_size", "geom_pos", "geom_quat", "site_pos", "site_quat", "actuator_gear",
+    "actuator_gainprm",
     "actuator_biasprm", "actuator_forcerange", "actuator_ctrlrange", "key_qpos", "key_ctrl", "numeric_data",
 )  # fmt: skip
 

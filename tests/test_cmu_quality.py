@@ -12,7 +12,6 @@ from scipy.spatial.transform import Rotation
 
 from smpl2mjcf.arm_contact import clear_arms
 from smpl2mjcf.asf_amc import bone_poses, read_amc, read_asf
-from smpl2mjcf.body import joint_positions
 from smpl2mjcf.bvh import joint_poses, read_bvh
 from smpl2mjcf.bvh_bones import UNITS, bvh_bones, read_bvh_motion
 from smpl2mjcf.cmu_bones import cmu_bones, read_cmu_motion
@@ -23,7 +22,7 @@ SIDES = {"left": 1, "right": -1}
 
 
 @pytest.fixture(scope="module")
-def clips(shared, default_body):
+def clips(shared, default_body, forward):
     """(motion, recorded bones, world rotations and joint positions by name) of each clip, y up."""
     folder = shared / "data" / "cmu_mocap"
     loaded = {}
@@ -40,20 +39,6 @@ def clips(shared, default_body):
                 motion = read_bvh_motion(bvh, default_body, unit="cmu")
             loaded[name] = (motion, bones, *forward(motion, default_body))
     return loaded
-
-
-def forward(motion, body):
-    joints = joint_positions(body, motion.betas)
-    world, place = {}, {}
-    for j, name in enumerate(body.joint_names):
-        local, parent = Rotation.from_rotvec(motion.poses[:, j]), body.parents[j]
-        if parent < 0:
-            world[name], place[name] = local, joints[j] + motion.trans
-        else:
-            above = body.joint_names[parent]
-            world[name] = world[above] * local
-            place[name] = place[above] + world[above].apply(joints[j] - joints[parent])
-    return world, place
 
 
 def angle_deg(first, second):
@@ -163,7 +148,7 @@ APART = {
 
 @pytest.mark.parametrize("arms", APART)
 @pytest.mark.parametrize("name", ["131_01", "131_03"])
-def test_arms_are_where_they_were_recorded(shared, clips, default_body, name, arms):
+def test_arms_are_where_they_were_recorded(shared, clips, default_body, name, arms, forward):
     """Our shoulders, elbows and wrists against the recording's, as the middle of the hips sees them.
 
     The file's two lost bones are put back: the thorax as long as the vertebra below it, the wrist half the

@@ -244,21 +244,6 @@ def people(tmp_path_factory, default_body):
     return loaded
 
 
-def forward(motion, body):
-    """Joint positions (T, 3) m and world rotations by name, of our motion."""
-    joints = joint_positions(body, motion.betas)
-    world, place = {}, {}
-    for j, name in enumerate(body.joint_names):
-        local, parent = Rotation.from_rotvec(motion.poses[:, j]), body.parents[j]
-        if parent < 0:
-            world[name], place[name] = local, joints[j] + motion.trans
-        else:
-            above = body.joint_names[parent]
-            world[name] = world[above] * local
-            place[name] = place[above] + world[above].apply(joints[j] - joints[parent])
-    return world, place
-
-
 def angle_deg(first, second):
     cross = np.linalg.norm(np.cross(first, second), axis=-1)
     return np.rad2deg(np.arctan2(cross, (first * second).sum(axis=-1)))
@@ -275,7 +260,7 @@ def test_bones_go_where_the_formula_says(people):
             np.testing.assert_allclose(poses.orientation[name].as_matrix(), G[name], atol=1e-9)
 
 
-def test_limbs_point_where_the_formula_says(people, default_body):
+def test_limbs_point_where_the_formula_says(people, default_body, forward):
     """The body's limbs in the world to 1e-4 degrees, the middle of its hips to 1e-6 m."""
     for *_, start, _, motion, _ in people:
         _, place = forward(motion, default_body)
@@ -288,7 +273,7 @@ def test_limbs_point_where_the_formula_says(people, default_body):
         np.testing.assert_allclose(middle, (start["lfemur"] + start["rfemur"]) / 2 @ UP.T, atol=1e-6)
 
 
-def test_hinges_turn_by_the_angle_in_the_file(people, default_body):
+def test_hinges_turn_by_the_angle_in_the_file(people, default_body, forward):
     """Knee and elbow flexion is rx, and bends the way a knee and an elbow bend."""
     for _, _, _, angles, _, _, motion, _ in people:
         world, place = forward(motion, default_body)
@@ -383,7 +368,7 @@ def bvh_text(vectors, start, G):
     return f"HIERARCHY\n{head}MOTION\nFrames: {len(rows)}\nFrame Time: .0083333\n" + "\n".join(rows) + "\n"
 
 
-def test_a_bvh_of_the_same_people_moves_the_same(people, default_body, tmp_path):
+def test_a_bvh_of_the_same_people_moves_the_same(people, default_body, tmp_path, forward):
     """Limbs in the world to 1e-4 degrees of the formula's, whatever lengths the lost bones have spoilt."""
     for _, _, vectors, _, start, G, *_ in [p for p in people if "lfingers" in p[2]][:12]:
         path = tmp_path / "clip.bvh"

@@ -7,7 +7,6 @@ triangle (van Oosterom and Strackee 1983, doi 10.1109/TBME.1983.325207) and trim
 import warnings
 from dataclasses import replace
 
-import coal
 import numpy as np
 import pytest
 import trimesh
@@ -23,21 +22,6 @@ from smpl2mjcf.surface import closed_surface
 from smpl2mjcf.winding import enclosed
 
 SEXES = ("neutral", "female", "male")
-
-
-def pairs_by_coal(vertices, faces):
-    """(K, 2) the pairs of faces that meet and share no vertex."""
-    mesh = coal.BVHModelOBB()
-    mesh.beginModel(len(faces), len(vertices))
-    mesh.addVertices(np.asfortranarray(vertices, dtype=np.float64))
-    mesh.addTriangles(np.asfortranarray(faces, dtype=np.int64))
-    mesh.endModel()
-    found = coal.CollisionResult()
-    request = coal.CollisionRequest(coal.CollisionRequestFlag.CONTACT, 10_000_000)
-    coal.collide(mesh, coal.Transform3s(), mesh, coal.Transform3s(), request, found)
-    pairs = np.array([(contact.b1, contact.b2) for contact in found.getContacts()]).reshape(-1, 2)
-    apart = ~(faces[pairs[:, 0]][:, :, None] == faces[pairs[:, 1]][:, None]).any(axis=(1, 2))
-    return np.unique(np.sort(pairs[apart], axis=1), axis=0)
 
 
 def betas_of(**single):
@@ -72,7 +56,7 @@ def test_no_face_of_a_default_body_crosses_another(sex):
 
 
 @pytest.mark.parametrize("single", [{"b1": 5}, {"b1": 8}, {"b1": -8}, {"b1": -15}, {"b5": -15}], ids=str)
-def test_crossing_faces_of_far_shapes_are_coal_s(default_body, single):
+def test_crossing_faces_of_far_shapes_are_coal_s(default_body, single, pairs_by_coal):
     """Symmetric bodies: thighs that overlap meet edge on edge in the plane between them."""
     vertices = shaped_vertices(default_body, betas_of(**single))
     found = crossing_faces(vertices, default_body.faces)
@@ -81,7 +65,7 @@ def test_crossing_faces_of_far_shapes_are_coal_s(default_body, single):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_crossing_faces_of_posed_bodies_are_coal_s(default_body, seed):
+def test_crossing_faces_of_posed_bodies_are_coal_s(default_body, seed, pairs_by_coal):
     turns = np.random.default_rng(seed).normal(scale=1.0, size=(24, 3))
     vertices = posed(default_body, turns)
     found = crossing_faces(vertices, default_body.faces)
@@ -99,7 +83,7 @@ def soup(count, spread, seed):
 
 @pytest.mark.parametrize("spread", [0.0, 1.0, 2.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_crossing_faces_of_a_soup_are_coal_s(spread, seed):
+def test_crossing_faces_of_a_soup_are_coal_s(spread, seed, pairs_by_coal):
     vertices, faces = soup(3000, spread, seed)
     found = crossing_faces(vertices, faces)
     assert len(found) > 20
@@ -243,7 +227,7 @@ def test_everyday_shapes_are_not_remarked_on(sex):
         assert not faults.is_reported
 
 
-def test_thighs_that_overlap_are_warned_of_with_figures(default_body):
+def test_thighs_that_overlap_are_warned_of_with_figures(default_body, pairs_by_coal):
     betas = betas_of(b1=8)
     vertices = shaped_vertices(default_body, betas)
     count = len(np.unique(pairs_by_coal(vertices, default_body.faces)))
@@ -253,7 +237,7 @@ def test_thighs_that_overlap_are_warned_of_with_figures(default_body):
     assert len(caught) == 1
 
 
-def test_beyond_everyday_betas_crossings_are_searched_whatever_the_rays_say(default_body):
+def test_beyond_everyday_betas_crossings_are_searched_whatever_the_rays_say(default_body, pairs_by_coal):
     found = []
     for size in (3, 5):
         betas = betas_of(b1=size)
@@ -278,7 +262,7 @@ def test_shapes_whose_volumes_are_wrong_are_refused(default_body, single):
 
 
 @pytest.mark.parametrize("size", [8.0, 15.0, 30.0])
-def test_far_betas_end_in_a_body_a_warning_or_one_clear_error(default_body, size):
+def test_far_betas_end_in_a_body_a_warning_or_one_clear_error(default_body, size, pairs_by_coal):
     """What is built without a word is whole: coal finds no more crossing faces than in daily poses."""
     rng = np.random.default_rng(int(size))
     ends = {"body": 0, "warning": 0, "error": 0}
