@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import Error as DynamicsError
 from smpl2mjcf.shipped_files import MOTIONS
-from smpl2mjcf.verbs import (
+from smpl2mjcf.verb_options import (
     MOTION_HELP,
     add_body_options,
     add_motion_options,

@@ -10,7 +10,7 @@ Jaw and eyes are part of the head. Fingers are part of the wrist's body, or bodi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +28,9 @@ from .inertia import Inertia, body_inertias, require_mass
 from .joint_strength import joint_strengths
 from .keyframes import add_keyframes, standard_poses
 from .landmarks import add_markers, landmarks
-from .options import EXTRAS, LOOKS
+from .options import ACTUATORS, EXTRAS, LOOKS
 from .output_folder import write_whole
-from .profiles import apply_profile, find_profile
+from .profiles import Profile, apply_profile, find_profile
 from .sensors import add_imu_sensors, add_sole_sensors
 from .shape import Shape, mass_of, shape_of
 from .skeleton import SEXES, parents_of
@@ -54,7 +54,11 @@ class Humanoid:
     inertias: tuple[Inertia, ...]  # (K,), in the order of joint_names
     inertia: str = "deleva"  # one of options.INERTIAS
     trunk: str = "parts"  # one of options.TRUNKS
+    joints: str = "ball"  # one of options.JOINTS
     profile: str = "inverse-dynamics"  # one of options.PROFILES
+    actuators: str | None = None  # one of options.ACTUATORS, None in a profile without any
+    look: str = "none"  # one of options.LOOKS
+    extras: tuple[str, ...] = ()  # of options.EXTRAS
 
     @property
     def body(self) -> Body:
@@ -138,7 +142,7 @@ def build_humanoid(
     trunk: str = "parts",
     joints: str = "ball",
     profile: str = "inverse-dynamics",
-    actuators: str = "servos",
+    actuators: str | None = None,
     look: str = "none",
     extras: Collection[str] = ("markers",),
 ) -> Humanoid:
@@ -158,8 +162,8 @@ def build_humanoid(
     joints: "ball", or "hinge" for three hinges a joint with clinical ranges (joint_ranges.py); ball joints
     carry the ranges as <custom> fields, since MuJoCo has no such limit for them.
     profile: "inverse-dynamics" has no actuator, damping or armature; "simulation" stands on its own and
-    collides with itself; "mjx" is that with few geoms and contacts (profiles.py). actuators: "servos" or
-    "motors", of the two latter.
+    collides with itself; "mjx" is that with few geoms and contacts (profiles.py). actuators: "servos" (None)
+    or "motors", of the two latter.
     look: "none" shows the collision geoms, "skin" the mesh as a skin that bends with the joints, "meshes" a
     rigid mesh a body.
     extras: any of "markers" (anatomical landmarks as sites), "imus" (inertial sensors' sites), "sensors"
@@ -174,8 +178,10 @@ def build_humanoid(
     if sex not in SEXES:
         raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
     settings = find_profile(profile)
-    _require_known("look", [look], LOOKS)
-    _require_known("extra", extras, EXTRAS)
+    actuators = _actuators(actuators, profile, settings)
+    extras = _known_extras(extras)
+    if look not in LOOKS:
+        raise HumanoidError(f"unknown look {look!r}; accepted: {', '.join(LOOKS)}")
     if mass is not None:
         require_mass(mass)
     shape = shape_of(body, betas, hands)
@@ -205,8 +211,10 @@ def build_humanoid(
     elif look == "meshes":
         add_meshes(spec, body, shape.vertices, positions, names)
     strengths = joint_strengths(names, sex, kilograms, shape.stature)
-    apply_profile(spec, settings, strengths, actuators)
-    return Humanoid(spec, spec.compile(), shape, sex, inertias, inertia, trunk, profile)
+    apply_profile(spec, settings, strengths, actuators or ACTUATORS[0])
+    return Humanoid(
+        spec, spec.compile(), shape, sex, inertias, inertia, trunk, joints, profile, actuators, look, extras
+    )
 
 
 def _add_extras(
@@ -224,9 +232,24 @@ def _add_extras(
             add_sole_sensors(spec, parts, positions)
 
 
-def _require_known(kind: str, received: Collection[str], accepted: tuple[str, ...]) -> None:
-    if isinstance(received, str):
-        raise HumanoidError(f"{kind}s must be a list of {', '.join(accepted)}; received {received!r}")
-    for word in received:
-        if word not in accepted:
-            raise HumanoidError(f"unknown {kind} {word!r}; accepted: {', '.join(accepted)}")
+def _actuators(asked: str | None, name: str, profile: Profile) -> str | None:
+    """The kind of actuators of a profile: as asked, servos where nothing is, None where it has none."""
+    if asked is None:
+        return ACTUATORS[0] if profile.actuated else None
+    if asked not in ACTUATORS:
+        raise HumanoidError(f"unknown actuators {asked!r}; accepted: {', '.join(ACTUATORS)}")
+    if not profile.actuated:
+        raise HumanoidError(
+            f"the profile {name!r} has no actuators, received {asked!r}; simulation and mjx have"
+        )
+    return asked
+
+
+def _known_extras(extras: Collection[str]) -> tuple[str, ...]:
+    if isinstance(extras, str) or not isinstance(extras, Iterable):
+        raise HumanoidError(f"extras must be a list of {', '.join(EXTRAS)}; received {extras!r}")
+    words = tuple(extras)
+    for word in words:
+        if word not in EXTRAS:
+            raise HumanoidError(f"unknown extra {word!r}; accepted: {', '.join(EXTRAS)}")
+    return words

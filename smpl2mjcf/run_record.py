@@ -41,7 +41,11 @@ def write_run_record(
             "surface": str(humanoid.surface),
             "inertia": humanoid.inertia,
             "trunk": humanoid.trunk,
+            "joints": humanoid.joints,
             "profile": humanoid.profile,
+            "actuators": humanoid.actuators,
+            "look": humanoid.look,
+            "extras": list(humanoid.extras),
             "bodies": list(humanoid.joint_names),
         }
     record |= {
@@ -51,6 +55,8 @@ def write_run_record(
             "bodies": "origin at the joint, axes of SMPL's rest frame (T-pose: x left, y up, z forward)",
             "quaternions": "w x y z",
             "ball joints": "velocities and torques in the child body's axes",
+            "hinges": "angles, rates and torques about their own axes, positive toward the motion they are "
+            "named after",
             "free joint": "linear parts in world axes, angular parts in body axes",
         },
         **more,

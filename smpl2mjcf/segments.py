@@ -94,7 +94,8 @@ def cut_up(
     vertices (V, 3) m; faces (F, 3); pieces: by name, as they are before the first cut (`whole` of a mesh).
     """
     inside = np.array([cut.plane.height(vertices) >= 0 for cut in cuts], dtype=np.int8)  # (cuts, V)
-    corners = sum(np.take(inside, faces[:, k], axis=1) for k in range(3))  # (cuts, F), how many are inside
+    a, b, c = (np.take(inside, faces[:, k], axis=1) for k in range(3))
+    corners = a + b + c  # (cuts, F), how many are inside
     uncut = {name: piece.uncut for name, piece in pieces.items()}
     loose = {name: [piece.loose] for name, piece in pieces.items()}
     for of, inside_name, outside_name, rows in _carves(cuts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -122,6 +123,8 @@ def requested_mass(stature: float, mass: float | None = None, bmi: float | None 
     if mass is not None and bmi is not None:
         raise HumanoidError(f"give a mass or a body mass index, received both: {mass} kg and {bmi} kg/m2")
     if bmi is not None:
+        if isinstance(bmi, bool) or not (isinstance(bmi, Real) and np.isfinite(bmi)):
+            raise HumanoidError(f"a body mass index must be a number of kg/m2, received {bmi!r}")
         if not BMI_RANGE[0] <= bmi <= BMI_RANGE[1]:
             raise HumanoidError(
                 f"a body mass index of {bmi} kg/m2 is not a person's; accepted: {BMI_RANGE[0]}-{BMI_RANGE[1]}"

@@ -42,8 +42,8 @@ LEVELS = 6
 """How often a triangle can be split after the first time; shapes within three deviations need four."""
 
 OUTLINES = {"merged": (12, 6), "articulated": (22, 13)}
-"""How many triangles are split, of the mesh and at a level, in square roots of all of them: a plane cuts those
-along its outline. Shapes within three deviations need 11 and 5, with cut fingers 20 and 11."""
+"""How many triangles are split, of the mesh and at a level, in square roots of all of them: a plane cuts
+those along its outline. Shapes within three deviations need 11 and 5, with cut fingers 20 and 11."""
 
 GROWTHS = 3
 """How often arrays grow for shapes that need more room. What needs more still is no body."""
@@ -70,10 +70,11 @@ class ShapeArrays:
     valid: Array  # (...,) bool: the shape has matter for every body, and a person's stature and mass
 
     def model_fields(self) -> dict[str, Array]:
-        """These bodies as the fields of a MuJoCo model, by MjModel's names; principal_axes says how they vary.
+        """These bodies as the fields of a MuJoCo model, by MjModel's names.
 
         For `mjx.Model.replace(**fields)` and, one by one, `mujoco.batch.Batch.expand(name)[:] = field` or an
-        MjModel's own arrays, which need set_const() or mj_setConst afterwards.
+        MjModel's own arrays, which need set_const() or mj_setConst afterwards. Geoms, sites and actuators
+        stay those of the model. principal_axes says how the axes of inertia differentiate.
         """
         moments, quaternions = principal_axes(self.tensors)
         identity = jnp.array([1.0, 0.0, 0.0, 0.0], quaternions.dtype)
@@ -105,9 +106,9 @@ def shape_arrays(
     inertia and trunk: as build_humanoid's, the same for all. Float64 where `jax_enable_x64` is on, otherwise
     float32, good to about 1e-4 of a tensor's largest entry.
 
-    The first call for a body's topology, a number of shapes and a set of options compiles for some seconds; other
-    betas, masses and bodies of that topology do not. Derivatives with respect to betas and mass exist
-    wherever the shape itself has one, and a population's take the memory of one shape's.
+    The first call for a body's topology and a set of options compiles for ten seconds or more; other betas,
+    masses, bodies of that topology and, on a CPU, numbers of shapes beyond 32 do not. Derivatives with
+    respect to betas and mass are finite everywhere, and a population's take the memory of one shape's.
 
     A shape that leaves a joint without volume, or has no person's stature or mass, is NaN and not `valid`.
     Joints out of order and faces that cross each other, which build_humanoid looks for as well, are not.
@@ -130,9 +131,11 @@ def shape_arrays(
     if mass is not None:
         mass = jnp.broadcast_to(jnp.asarray(mass, dtype), leading).ravel()
     is_traced = any(isinstance(array, jax.core.Tracer) for array in (betas, mass))
-    run = _population if is_traced or jax.default_backend() != "cpu" else _sliced
+    run = compiled(dtype) if is_traced or jax.default_backend() != "cpu" else _sliced
     for growths in range(GROWTHS + 1):
-        options = _Options(body.joint_names, prepared.names, sex, hands, inertia, trunk, prepared.capacities)
+        options = _Options(
+            body.joint_names, prepared.names, sex, hands, inertia, trunk, prepared.capacities, is_traced
+        )
         found, splits = run(options, arrays, betas, mass)
         if is_traced or growths == GROWTHS or not prepared.grown(splits):
             break
@@ -149,6 +152,7 @@ class _Options(NamedTuple):
     inertia: str
     trunk: str
     capacities: Capacities
+    is_traced: bool  # perhaps to be differentiated
 
 
 class _BodyArrays(NamedTuple):
@@ -205,18 +209,37 @@ def _prepared(body: Body, hands: str) -> _Prepared:
         np.tensordot(body.joint_regressor, body.shapedirs, axes=1),
         np.ascontiguousarray(faces.reshape(-1, 3).T.astype(np.int32)),
     )
-    outlines = [256 * math.ceil(times * math.sqrt(len(surface.faces)) / 256) for times in OUTLINES[hands]]
-    return _Prepared(names, arrays, Capacities(*outlines, LEVELS))
+    outline = math.sqrt(len(surface.faces))
+    first, later = (256 * math.ceil(times * outline / 256) for times in OUTLINES[hands])
+    return _Prepared(names, arrays, Capacities(first, later, LEVELS))
 
 
 @functools.lru_cache(maxsize=16)
 def _cast(prepared: _Prepared, dtype: np.dtype, num_betas: int) -> _BodyArrays:
     template, directions, joints, joint_directions, faces = prepared.arrays
-    floats = (template, directions[..., :num_betas], joints, joint_directions[..., :num_betas])
-    return _BodyArrays(*(np.asarray(array, dtype) for array in floats), faces)
+    return _BodyArrays(
+        template.astype(dtype),
+        directions[..., :num_betas].astype(dtype),
+        joints.astype(dtype),
+        joint_directions[..., :num_betas].astype(dtype),
+        faces,
+    )
 
 
-@functools.partial(jax.jit, static_argnames="options")
+@functools.lru_cache(maxsize=2)
+def compiled(dtype: np.dtype) -> Callable[..., tuple[ShapeArrays, Array]]:
+    """_population, compiled for a float type.
+
+    Each has a function of its own: a loop that JAX 0.10 has traced once with x64 keeps its NumPy constants in
+    float64 when the same function is traced again without.
+    """
+
+    def population(options: _Options, *arguments: Any) -> tuple[ShapeArrays, Array]:
+        return _population(options, *arguments)
+
+    return jax.jit(population, static_argnums=0)
+
+
 def _population(
     options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
 ) -> tuple[ShapeArrays, Array]:
@@ -227,34 +250,35 @@ def _population(
 
     batch_size = None if jax.default_backend() == "cpu" else SLICE
     # What the reverse pass needs of a shape is megabytes: it is computed again, one shape at a time.
-    return lax.map(jax.checkpoint(one) if len(betas) > 1 else one, (betas, mass), batch_size=batch_size)
+    function = jax.checkpoint(one) if options.is_traced and len(betas) > 1 else one
+    return lax.map(function, (betas, mass), batch_size=batch_size)
 
 
 def _sliced(
     options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
 ) -> tuple[ShapeArrays, Array]:
     """_population on all cores, in slices of one size, so that other numbers of shapes compile nothing."""
-    N = len(betas)
+    N, function = len(betas), compiled(np.dtype(betas.dtype))
     if N <= 1:
-        return _population(options, arrays, betas, mass)
+        return function(options, arrays, betas, mass)
     size = min(SLICE, 2 ** math.ceil(math.log2(N)))
     # Spare places repeat the last shape.
     picks = np.minimum(np.arange(size * -(-N // size)), N - 1).reshape(-1, size)
 
     def run(pick: NDArray[np.int64]) -> tuple[ShapeArrays, Array]:
         part = None if mass is None else mass[pick]
-        return jax.block_until_ready(_population(options, arrays, betas[pick], part))
+        return jax.block_until_ready(function(options, arrays, betas[pick], part))
 
     first = run(picks[0])  # compiles
+    x64 = betas.dtype == np.float64
+
+    def run_there(pick: NDArray[np.int64]) -> tuple[ShapeArrays, Array]:
+        with jax.enable_x64(x64):  # a setting of the thread
+            return run(pick)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # x64 is a setting of the thread.
-        slices = [first, *pool.map(functools.partial(_with_x64, jax.config.jax_enable_x64, run), picks[1:])]
+        slices = [first, *pool.map(run_there, picks[1:])]
     return jax.tree.map(lambda *parts: jnp.concatenate(parts)[:N], *slices)
-
-
-def _with_x64(x64: bool, function: Callable[[Any], Any], argument: Any) -> Any:
-    with jax.enable_x64(x64):
-        return function(argument)
 
 
 def _shape(
@@ -277,7 +301,9 @@ def _shape(
         joints[name] - joints[names[parent - 1]] for name, parent in zip(names[1:], parents[2:])
     ]
     bodies = [inertias[name] for name in names]
-    valid = _is_valid(cells, options, vertices, kilograms)
+    stature = jnp.ptp(vertices[1])
+    is_person = (stature >= STATURE_RANGE[0]) & (stature <= STATURE_RANGE[1])
+    valid = is_person & _is_valid(cells, options, kilograms)
 
     def rows_of(values: list[Array]) -> Array:
         array = jnp.stack(values)
@@ -294,23 +320,20 @@ def _shape(
             rows_of([body.tensor for body in bodies]),
             valid,
         ),
-        cells.splits,
+        jnp.where(is_person, cells.splits, 0),
     )
 
 
-def _is_valid(cells: TracedCells, options: _Options, vertices: Array, kilograms: Array) -> Array:
-    """Whether there is matter for every body and trunk part, and a person's stature and mass."""
+def _is_valid(cells: TracedCells, options: _Options, kilograms: Array) -> Array:
+    """Whether there is matter for every body and trunk part, and a person's mass."""
     least = SMALLEST_BONE if options.hands == "articulated" else 0.0
     volumes = [cells.matter(name).volume - (least if name in FINGER_JOINTS else 0.0) for name in cells.names]
     volumes += [
         sum(cells.matter(trunk_cell(name, part)).volume for name in TRUNK_JOINTS) for part in TRUNK_PARTS
     ]
-    stature = jnp.ptp(vertices[1])
     return (
         cells.is_complete
         & (jnp.stack(volumes) > 0).all()
-        & (stature >= STATURE_RANGE[0])
-        & (stature <= STATURE_RANGE[1])
         & (kilograms >= MASS_RANGE[0])
         & (kilograms <= MASS_RANGE[1])
     )

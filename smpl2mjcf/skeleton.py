@@ -4,7 +4,7 @@ SMPL has 24 joints, SMPL-H 52, SMPL-X 55; joints 0-21 are the same in all three,
 between families by joint name. Order and names follow the public SMPL-family model files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 BODY_JOINTS = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
@@ -50,10 +50,19 @@ def parents_of(joint_names: Sequence[str]) -> tuple[int, ...]:
     return tuple(-1 if name is None else joint_names.index(name) for name in names)
 
 
+def kept_ancestor(joint: str, kept: Collection[str]) -> str:
+    """The joint itself, or the nearest above it that is kept; the root always is."""
+    while joint not in kept:
+        parent = parent_name(joint)
+        assert parent is not None  # the root is never merged away
+        joint = parent
+    return joint
+
+
 SEXES = ("neutral", "female", "male")
 
 HANDS = ("merged", "articulated")
-"""What becomes of the fingers: part of the wrist's body, or 30 bodies with ball joints."""
+"""What becomes of the fingers: part of the wrist's body, or 30 bodies of their own."""
 
 
 def mirror_name(joint: str) -> str:

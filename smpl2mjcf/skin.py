@@ -15,7 +15,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from .body import Body
-from .skeleton import parent_name
+from .skeleton import kept_ancestor, parent_name
 
 Array = NDArray[np.float64]
 
@@ -36,11 +36,7 @@ def kept_weights(body: Body, joint_names: Sequence[str]) -> Array:
     """(V, K) skinning weights of a humanoid's joints; those of a merged joint go to its parent."""
     weights = np.zeros((len(body.weights), len(joint_names)))
     for column, name in enumerate(body.joint_names):
-        kept: str | None = name
-        while kept is not None and kept not in joint_names:
-            kept = parent_name(kept)
-        assert kept is not None  # the root is never merged away
-        weights[:, joint_names.index(kept)] += body.weights[:, column]
+        weights[:, joint_names.index(kept_ancestor(name, joint_names))] += body.weights[:, column]
     return weights
 
 

@@ -1,9 +1,10 @@
 """The matter of a cut body as JAX traces it: exact cuts of one mesh in arrays of fixed sizes.
 
-The same plan of cuts as in segments.py, but triangle by triangle: one that no plane divides belongs to the
-cell where its corners' walk ends (traced_plan.py); any other is split by the first plane that divides it into a
-tip, two triangles of the base and, to close the cut, a fan on either side. The parts walk on from there, and
-what is split n times makes up level n. Triangles do not depend on each other, so a level is one batch.
+The same plan of cuts as in segments.py, but triangle by triangle: one that no plane divides belongs to
+the cell where its corners' walk ends (traced_plan.py); any other is split by the first plane that divides it,
+into a tip, two triangles of the base and, to close the cut, a fan on either side. The parts walk on from
+there, and what is split n times makes up level n. Triangles do not depend on each other, so a level is one
+batch.
 
 A fan runs from a fixed point of its plane to the cut. The two planes of a wedge (sagittal plane and thigh,
 shoulder and armpit) share that point: so no fan crosses the other plane, and triangles outside of it need no
@@ -215,7 +216,7 @@ def _split(plan: Plan, level: Level, found: Found, capacity: int) -> Level:
 
 
 def _crossing(tip: Array, end: Array, height_tip: Array, height_end: Array, alone: Array) -> Array:
-    """(3, K) where edges cross the plane, from the inner end to the outer; alone: whether the tip is inner."""
+    """(3, K) where edges cross the plane, from their inner end outwards; alone: whether the tip is inner."""
     inner, outer = jnp.where(alone, tip, end), jnp.where(alone, end, tip)
     above, below = jnp.where(alone, height_tip, height_end), jnp.where(alone, height_end, height_tip)
     # Spare places hold triangles that no plane divides; they must not divide by 0 either.
@@ -241,7 +242,7 @@ def _matter(moments: Array, origins: Array) -> list[Matter]:
 
 
 def _moments(corners: Array, label: Array, origins: Array) -> Array:
-    """(10, L) volume, first and second moments (x, y, z; xx, yy, zz, xy, xz, yz) by label, about origins (3, L).
+    """(10, L) volume and moments (x, y, z; xx, yy, zz, xy, xz, yz) by label, about origins (3, L) m.
 
     corners: (3, 3 corners, N) m; label: (N,), L where a triangle counts for none. Signed tetrahedra from the
     label's origin (divergence theorem).

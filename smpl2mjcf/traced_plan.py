@@ -26,9 +26,9 @@ BLOCK = 8192
 """Points that walk together: what a step reads and writes of so many stays in a processor's cache."""
 
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
-"""m; points as near as this to a plane count as on it, hence as inside. What one plane cuts lies on it but for
-rounding; where another plane meets it there, taking that rounding for a side would do volumes no harm, but
-derivatives would be divided by it."""
+"""m; points as near as this to a plane count as on it, hence as inside. What one plane cuts lies on it but
+for rounding; where another plane meets it there, to take that rounding for a side would do volumes no harm,
+but derivatives would be divided by it."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _walk(plan: Plan, points: Array, label: Array, resume: Array) -> Sides:
 
 
 def first_split(first: Array, last: Array) -> tuple[Array, Array]:
-    """(N,) the step that splits a triangle, and whether its second plane does; (-1, False) for those that none does.
+    """(N,) the step that splits a triangle, -1 where none does, and whether its second plane does.
 
     first, last: (W, 3, N) the words of each triangle's corners.
     """
@@ -154,7 +154,7 @@ def first_split(first: Array, last: Array) -> tuple[Array, Array]:
 
 
 def along(direction: Array, points: Array) -> Array:
-    """Dot products of a direction (3,) or (3, ...) with points (3, ...), without a matrix product's rounding."""
+    """Dot products of a direction (3,) or (3, ...) with points (3, ...), in full precision on any device."""
     return direction[0] * points[0] + direction[1] * points[1] + direction[2] * points[2]
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..skeleton import SEXES
-from ..verbs import progress, require_other_names
+from ..verb_options import progress, require_other_names
 
 FILES = ("compare.csv", "compare.txt", "run.json")
 
