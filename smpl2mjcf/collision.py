@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from .capsule_fit import across_capsule, along_capsule, fitted_capsule
-from .cut_plan import UP, body_cuts, hand_cuts, knuckle
+from .cut_plan import body_cuts, hand_cuts, knuckle
 from .errors import HumanoidError
 from .exclusions import add_exclusions, excluded_pairs, touching_primitives
 from .feet import SOLE, foot_primitives
@@ -206,7 +206,7 @@ def _fitted(name: str, skin: Samples, joints: Mapping[str, Array], reduced: bool
 def _upright(skin: Samples) -> Capsule:
     low, high = skin.points.min(axis=0), skin.points.max(axis=0)
     radius = float((high - low)[[0, 2]].mean() / 2)
-    rise = max(float(high[1] - low[1]) / 2 - radius, 0.1 * radius) * UP
+    rise = np.array([0.0, max(float(high[1] - low[1]) / 2 - radius, 0.1 * radius), 0.0])
     return fitted_capsule(skin, (low + high) / 2 - rise, (low + high) / 2 + rise, radius)
 
 

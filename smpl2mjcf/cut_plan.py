@@ -26,8 +26,10 @@ thigh runs from the crotch past the hip joint centre up to the height of the ili
 
 TRUNK_JOINTS = ("pelvis", "spine1", "spine2", "spine3", "left_collar", "right_collar")
 
-UP = np.array([0.0, 1.0, 0.0])
-LEVEL = np.array([1.0, 0.0, 1.0])  # keeps the horizontal part of a vector
+# In float32, which holds them exactly and becomes whatever type they meet: JAX 0.10 takes a float64 constant
+# that it has met with x64 for one without it as well.
+UP = np.array([0.0, 1.0, 0.0], np.float32)
+LEVEL = np.array([1.0, 0.0, 1.0], np.float32)  # keeps the horizontal part of a vector
 
 
 @dataclass(frozen=True)

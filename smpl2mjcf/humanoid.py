@@ -31,7 +31,7 @@ from .landmarks import add_markers, landmarks
 from .options import ACTUATORS, EXTRAS, LOOKS
 from .output_folder import write_whole
 from .profiles import Profile, apply_profile, find_profile
-from .sensors import add_imu_sensors, add_sole_sensors
+from .sensors import add_foot_forces, add_imu_sensors, add_sole_sensors
 from .shape import Shape, mass_of, shape_of
 from .skeleton import SEXES, parents_of
 from .skin import add_meshes, add_skin, skin_parts
@@ -205,7 +205,7 @@ def build_humanoid(
         group=0 if look == "none" else HIDDEN_GROUP,
     )
     add_keyframes(spec, poses)
-    _add_extras(spec, shape, parts, extras)
+    _add_extras(spec, shape, parts, extras, settings)
     if look == "skin":
         add_skin(spec, body, shape.vertices, positions, names)
     elif look == "meshes":
@@ -218,7 +218,11 @@ def build_humanoid(
 
 
 def _add_extras(
-    spec: mujoco.MjSpec, shape: Shape, parts: Mapping[str, Array], extras: Collection[str]
+    spec: mujoco.MjSpec,
+    shape: Shape,
+    parts: Mapping[str, Array],
+    extras: Collection[str],
+    profile: Profile,
 ) -> None:
     """Sites and sensors."""
     body, vertices, positions, names = shape.body, shape.vertices, shape.positions, shape.joint_names
@@ -230,6 +234,8 @@ def _add_extras(
         if "sensors" in extras:
             add_imu_sensors(spec, sites)
             add_sole_sensors(spec, parts, positions)
+            if profile.contact_sensors:
+                add_foot_forces(spec)
 
 
 def _actuators(asked: str | None, name: str, profile: Profile) -> str | None:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import mujoco
 import numpy as np
@@ -26,6 +25,7 @@ from scipy.spatial.transform import Rotation
 
 from . import landmark_rules as rules
 from .body import Body
+from .body_cache import once_per_body
 from .cut_plan import knuckle
 from .landmark_rules import FORWARD, LATERAL, UP, Side
 from .landmarks import MARKER_GROUP, kept_joint
@@ -134,7 +134,7 @@ def add_imus(spec: mujoco.MjSpec, found: Mapping[str, Imu]) -> None:
         )
 
 
-@lru_cache(maxsize=8)
+@once_per_body
 def imu_points(body: Body) -> dict[str, SurfacePoint]:
     """Each sensor's point of a body's skin."""
     template = Template(body)

@@ -30,8 +30,8 @@ COHORT_MASS = (73.0, 61.9)
 """kg of men and women where a study's abstract gives none: de Leva's (1996) reference bodies."""
 
 
-class Motion(NamedTuple):
-    """Peak torque of one motion, as its source gives it."""
+class PeakTorque(NamedTuple):
+    """That of one motion, as its source gives it."""
 
     part: str  # the joint without its side
     name: str
@@ -42,11 +42,6 @@ class Motion(NamedTuple):
     unit: str  # "m g h": share of weight x stature; "N m/kg": of body mass; "N m": of the cohort
     source: str
     cohort: tuple[float, float] = COHORT_MASS  # kg of the men and women measured
-
-    @property
-    def measured(self) -> bool:
-        """Whether a study stands behind the number."""
-        return not self.source.startswith("assumed")
 
 
 _ANDERSON = "Anderson 2007 (10.1016/j.jbiomech.2007.03.022), Table 3, age 18-25"
@@ -68,52 +63,58 @@ _TRUNK_ROTATION = "assumed: 80 N m at 70 kg; women as in bending"
 _FEMALE_WRIST = 0.641
 
 MOTIONS = (
-    Motion("hip", "extension", "x", +1, 0.161, 0.181, "m g h", _ANDERSON),
-    Motion("hip", "flexion", "x", -1, 0.113, 0.127, "m g h", _ANDERSON),
-    Motion("hip", "abduction", "z", +1, 1.29, 1.13, "N m/kg", _SUGIMOTO),
-    Motion("hip", "adduction", "z", -1, 1.29, 1.13, "N m/kg", "assumed: as abduction"),
-    Motion("hip", "external rotation", "y", +1, 0.86, 0.75, "N m/kg", _HIP_ROTATION),
-    Motion("hip", "internal rotation", "y", -1, 0.86, 0.75, "N m/kg", _HIP_ROTATION),
-    Motion("knee", "extension", "x", -1, 0.163, 0.159, "m g h", _ANDERSON),
-    Motion("knee", "flexion", "x", +1, 0.087, 0.080, "m g h", _ANDERSON),
-    Motion("ankle", "plantarflexion", "x", +1, 0.095, 0.104, "m g h", _ANDERSON),
-    Motion("ankle", "dorsiflexion", "x", -1, 0.033, 0.027, "m g h", _ANDERSON),
-    Motion("ankle", "inversion", "z", -1, 0.027, 0.027, "m g h", _OTTAVIANI),
-    Motion("ankle", "eversion", "z", +1, 0.016, 0.016, "m g h", _OTTAVIANI),
-    Motion("ankle", "toe-in", "y", -1, 0.027, 0.027, "m g h", "assumed: inversion's, the axis is oblique"),
-    Motion("ankle", "toe-out", "y", +1, 0.016, 0.016, "m g h", "assumed: eversion's, the axis is oblique"),
-    Motion("foot", "toe flexion", "x", +1, 14.2, 14.2, "N m", _TOES, (73.0, 73.0)),
-    Motion("foot", "toe extension", "x", -1, 7.1, 7.1, "N m", "assumed: half of flexion", (73.0, 73.0)),
-    Motion("spine", "extension", "x", -1, 218.0, 137.0, "N m", _TRUNK),
-    Motion("spine", "flexion", "x", +1, 123.0, 60.0, "N m", _TRUNK),
-    Motion("spine", "lateral bending", "z", 0, 170.0, 98.0, "N m", "assumed: mean of extension and flexion"),
-    Motion("spine", "rotation", "y", 0, 1.14, 0.66, "N m/kg", _TRUNK_ROTATION),
-    Motion("neck", "extension", "x", -1, 51.0, 35.2, "N m", _NECK),
-    Motion("neck", "flexion", "x", +1, 30.0, 20.7, "N m", _NECK),
-    Motion("neck", "lateral bending", "z", 0, 32.0, 22.1, "N m", _NECK),
-    Motion("neck", "rotation", "y", 0, 13.0, 9.0, "N m", _NECK),
-    Motion("head", "extension", "x", -1, 27.8, 19.2, "N m", _HEAD),
-    Motion("head", "flexion", "x", +1, 21.2, 14.6, "N m", _HEAD),
-    Motion(
+    PeakTorque("hip", "extension", "x", +1, 0.161, 0.181, "m g h", _ANDERSON),
+    PeakTorque("hip", "flexion", "x", -1, 0.113, 0.127, "m g h", _ANDERSON),
+    PeakTorque("hip", "abduction", "z", +1, 1.29, 1.13, "N m/kg", _SUGIMOTO),
+    PeakTorque("hip", "adduction", "z", -1, 1.29, 1.13, "N m/kg", "assumed: as abduction"),
+    PeakTorque("hip", "external rotation", "y", +1, 0.86, 0.75, "N m/kg", _HIP_ROTATION),
+    PeakTorque("hip", "internal rotation", "y", -1, 0.86, 0.75, "N m/kg", _HIP_ROTATION),
+    PeakTorque("knee", "extension", "x", -1, 0.163, 0.159, "m g h", _ANDERSON),
+    PeakTorque("knee", "flexion", "x", +1, 0.087, 0.080, "m g h", _ANDERSON),
+    PeakTorque("ankle", "plantarflexion", "x", +1, 0.095, 0.104, "m g h", _ANDERSON),
+    PeakTorque("ankle", "dorsiflexion", "x", -1, 0.033, 0.027, "m g h", _ANDERSON),
+    PeakTorque("ankle", "inversion", "z", -1, 0.027, 0.027, "m g h", _OTTAVIANI),
+    PeakTorque("ankle", "eversion", "z", +1, 0.016, 0.016, "m g h", _OTTAVIANI),
+    PeakTorque(
+        "ankle", "toe-in", "y", -1, 0.027, 0.027, "m g h", "assumed: inversion's, the axis is oblique"
+    ),
+    PeakTorque(
+        "ankle", "toe-out", "y", +1, 0.016, 0.016, "m g h", "assumed: eversion's, the axis is oblique"
+    ),
+    PeakTorque("foot", "toe flexion", "x", +1, 14.2, 14.2, "N m", _TOES, (73.0, 73.0)),
+    PeakTorque("foot", "toe extension", "x", -1, 7.1, 7.1, "N m", "assumed: half of flexion", (73.0, 73.0)),
+    PeakTorque("spine", "extension", "x", -1, 218.0, 137.0, "N m", _TRUNK),
+    PeakTorque("spine", "flexion", "x", +1, 123.0, 60.0, "N m", _TRUNK),
+    PeakTorque(
+        "spine", "lateral bending", "z", 0, 170.0, 98.0, "N m", "assumed: mean of extension and flexion"
+    ),
+    PeakTorque("spine", "rotation", "y", 0, 1.14, 0.66, "N m/kg", _TRUNK_ROTATION),
+    PeakTorque("neck", "extension", "x", -1, 51.0, 35.2, "N m", _NECK),
+    PeakTorque("neck", "flexion", "x", +1, 30.0, 20.7, "N m", _NECK),
+    PeakTorque("neck", "lateral bending", "z", 0, 32.0, 22.1, "N m", _NECK),
+    PeakTorque("neck", "rotation", "y", 0, 13.0, 9.0, "N m", _NECK),
+    PeakTorque("head", "extension", "x", -1, 27.8, 19.2, "N m", _HEAD),
+    PeakTorque("head", "flexion", "x", +1, 21.2, 14.6, "N m", _HEAD),
+    PeakTorque(
         "head", "lateral bending", "z", 0, 20.0, 13.8, "N m", "assumed: mean share of extension and flexion"
     ),
-    Motion("head", "rotation", "y", 0, 13.0, 9.0, "N m", "assumed: the neck's, passed on"),
-    Motion("shoulder", "adduction", "z", -1, 84.9, 50.9, "N m", _ADDUCTION),
-    Motion("shoulder", "abduction", "z", +1, 62.4, 37.4, "N m", _ABDUCTION),
-    Motion("shoulder", "flexion", "y", -1, 89.9, 45.0, "N m", _FLEXION),
-    Motion("shoulder", "extension", "y", +1, 93.0, 54.0, "N m", _KUMAR),
-    Motion("shoulder", "internal rotation", "x", +1, 54.6, 24.7, "N m", _ROTATION, (85.4, 70.1)),
-    Motion("shoulder", "external rotation", "x", -1, 39.6, 20.4, "N m", _ROTATION, (85.4, 70.1)),
-    Motion("elbow", "flexion", "y", -1, 77.0, 41.0, "N m", _KUMAR),
-    Motion("elbow", "extension", "y", +1, 46.0, 27.0, "N m", _KUMAR),
-    Motion("elbow", "pronation", "x", +1, 13.1, 13.1 * _FEMALE_WRIST, "N m", _FOREARM),
-    Motion("elbow", "supination", "x", -1, 16.2, 16.2 * _FEMALE_WRIST, "N m", _FOREARM),
-    Motion("wrist", "flexion", "z", -1, 12.2, 12.2 * _FEMALE_WRIST, "N m", _WRIST),
-    Motion("wrist", "extension", "z", +1, 7.1, 7.1 * _FEMALE_WRIST, "N m", _WRIST),
-    Motion("wrist", "radial deviation", "y", -1, 11.0, 11.0 * _FEMALE_WRIST, "N m", _WRIST),
-    Motion("wrist", "ulnar deviation", "y", +1, 9.5, 9.5 * _FEMALE_WRIST, "N m", _WRIST),
-    Motion("wrist", "pronation", "x", +1, 13.1, 13.1 * _FEMALE_WRIST, "N m", _FOREARM),
-    Motion("wrist", "supination", "x", -1, 16.2, 16.2 * _FEMALE_WRIST, "N m", _FOREARM),
+    PeakTorque("head", "rotation", "y", 0, 13.0, 9.0, "N m", "assumed: the neck's, passed on"),
+    PeakTorque("shoulder", "adduction", "z", -1, 84.9, 50.9, "N m", _ADDUCTION),
+    PeakTorque("shoulder", "abduction", "z", +1, 62.4, 37.4, "N m", _ABDUCTION),
+    PeakTorque("shoulder", "flexion", "y", -1, 89.9, 45.0, "N m", _FLEXION),
+    PeakTorque("shoulder", "extension", "y", +1, 93.0, 54.0, "N m", _KUMAR),
+    PeakTorque("shoulder", "internal rotation", "x", +1, 54.6, 24.7, "N m", _ROTATION, (85.4, 70.1)),
+    PeakTorque("shoulder", "external rotation", "x", -1, 39.6, 20.4, "N m", _ROTATION, (85.4, 70.1)),
+    PeakTorque("elbow", "flexion", "y", -1, 77.0, 41.0, "N m", _KUMAR),
+    PeakTorque("elbow", "extension", "y", +1, 46.0, 27.0, "N m", _KUMAR),
+    PeakTorque("elbow", "pronation", "x", +1, 13.1, 13.1 * _FEMALE_WRIST, "N m", _FOREARM),
+    PeakTorque("elbow", "supination", "x", -1, 16.2, 16.2 * _FEMALE_WRIST, "N m", _FOREARM),
+    PeakTorque("wrist", "flexion", "z", -1, 12.2, 12.2 * _FEMALE_WRIST, "N m", _WRIST),
+    PeakTorque("wrist", "extension", "z", +1, 7.1, 7.1 * _FEMALE_WRIST, "N m", _WRIST),
+    PeakTorque("wrist", "radial deviation", "y", -1, 11.0, 11.0 * _FEMALE_WRIST, "N m", _WRIST),
+    PeakTorque("wrist", "ulnar deviation", "y", +1, 9.5, 9.5 * _FEMALE_WRIST, "N m", _WRIST),
+    PeakTorque("wrist", "pronation", "x", +1, 13.1, 13.1 * _FEMALE_WRIST, "N m", _FOREARM),
+    PeakTorque("wrist", "supination", "x", -1, 16.2, 16.2 * _FEMALE_WRIST, "N m", _FOREARM),
 )
 """Every motion with a strength. Sign 0 means both directions. Axes that are missing (knee and elbow beside
 their hinge, toes sideways) carry load through bone and ligament: they get the joint's largest strength."""
@@ -191,7 +192,7 @@ def _strength(part: str, sex: str, mass: float, stature: float) -> Strength:
     return Strength(*limits)
 
 
-def _torque(motion: Motion, sex: str, mass: float, stature: float) -> float:
+def _torque(motion: PeakTorque, sex: str, mass: float, stature: float) -> float:
     """N m of a motion for one person."""
     per_sex = np.array([motion.men, motion.women])
     if motion.unit == "m g h":

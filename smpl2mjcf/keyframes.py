@@ -24,6 +24,9 @@ Array = NDArray[np.float64]
 UPRIGHT = Rotation.from_euler("x", 90, degrees=True)
 """R_world_model: the model frame's y axis becomes the world's z axis."""
 
+STANDING_KEY = "stand"
+"""The relaxed standing pose, which servos are sized for."""
+
 APOSE_SHOULDER_DEG = 45.0
 """How far the A-pose's arms hang below the level."""
 
@@ -57,19 +60,17 @@ def standard_poses(
 ) -> dict[str, Pose]:
     """`tpose` (SMPL's rest), `apose` (arms 45 degrees down) and `stand` of a shape.
 
-    In `stand` the arms hang as far as the body leaves them room, elbows a little bent, and the body above the
-    ankles leans so that its centre of mass is above the middle between heel and ball; the soles stay flat.
+    In `stand` the arms hang as far as the body leaves them room, elbows a little bent. In `apose` and `stand`
+    the body above the ankles leans so that its centre of mass is above the middle between heel and ball; the
+    soles stay flat. `tpose` is SMPL's rest pose exactly and does not lean; its weight is further forward.
 
     parts: (N, 3) m skin of each body (skin.skin_parts), positions: (3,) m joints, both in the T-pose, model
     frame; inertias: of each body, in its frame.
     """
-    arms = standing_arms(parts, positions)
-    lean = standing_lean(parts, positions, inertias, arms)
-    ankles = {f"{side}_ankle": lean.inv() for side in SIDES}
     return {
         "tpose": _on_floor(parts, positions, Rotation.identity(), {}),
-        "apose": _on_floor(parts, positions, Rotation.identity(), _shoulders(APOSE_SHOULDER_DEG)),
-        "stand": _on_floor(parts, positions, lean, arms | ankles),
+        "apose": _balanced(parts, positions, inertias, _shoulders(APOSE_SHOULDER_DEG)),
+        STANDING_KEY: _balanced(parts, positions, inertias, standing_arms(parts, positions)),
     }
 
 
@@ -155,6 +156,17 @@ def placed(
         if parent is not None:
             place[name] = place[parent] + above @ (positions[name] - positions[parent])
     return orientation, place
+
+
+def _balanced(
+    parts: Mapping[str, Array],
+    positions: Mapping[str, Array],
+    inertias: Mapping[str, Inertia],
+    arms: Mapping[str, Rotation],
+) -> Pose:
+    """The pose with these arms that leans about its ankles until it is in balance."""
+    lean = standing_lean(parts, positions, inertias, arms)
+    return _on_floor(parts, positions, lean, {**arms, **{f"{side}_ankle": lean.inv() for side in SIDES}})
 
 
 def _on_floor(

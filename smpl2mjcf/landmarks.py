@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import mujoco
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from . import landmark_rules as rules
 from .body import Body
+from .body_cache import once_per_body
 from .landmark_rules import FORWARD, UP, Side
 from .marker_vertices import BY_VERTEX_COUNT
 from .skeleton import SIDES, SMPL_JOINTS, parent_name
@@ -183,14 +184,14 @@ def landmarks(
 def add_markers(spec: mujoco.MjSpec, found: Mapping[str, Landmark]) -> None:
     """Add landmarks to a model as sites of their names: spheres in MARKER_GROUP."""
     for name, landmark in found.items():
-        spec.body(landmark.body).add_site(
+        site = spec.body(landmark.body).add_site(
             name=name,
             pos=landmark.position,
             type=mujoco.mjtGeom.mjGEOM_SPHERE,
-            size=[MARKER_RADIUS] * 3,
             rgba=[0.1, 0.35, 0.8, 1.0],
             group=MARKER_GROUP,
         )
+        site.size[0] = MARKER_RADIUS  # a sphere's XML has this size alone
 
 
 def kept_joint(name: str, side: str, joint_names: Collection[str]) -> str:
@@ -205,7 +206,7 @@ def kept_joint(name: str, side: str, joint_names: Collection[str]) -> str:
     return joint
 
 
-@lru_cache(maxsize=8)
+@once_per_body
 def landmark_points(body: Body) -> dict[str, tuple[SurfacePoint, str]]:
     """Each landmark's point of a body's skin, and where it comes from ("definition" or a vertex's source)."""
     template = Template(body)

@@ -15,10 +15,8 @@ import mujoco
 from .actuators import add_motors, add_servos, servo_gains, servo_targets, set_joint_dynamics
 from .errors import HumanoidError
 from .joint_strength import Strength
+from .keyframes import STANDING_KEY
 from .options import ACTUATORS, PROFILES
-
-STANDING_KEY = "stand"
-"""The keyframe whose pose the gains are for."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,22 @@ class Profile:
     iterations: int  # of the constraint solver, at most
     ls_iterations: int  # of its line search, at most
     actuated: bool  # has actuators, joint damping and armature
+    contact_sensors: bool  # its engine has them: sensors.add_foot_forces
 
 
 SETTINGS = {
     # MuJoCo's defaults: nothing here is stepped.
-    "inverse-dynamics": Profile(0.002, mujoco.mjtIntegrator.mjINT_EULER, 100, 50, actuated=False),
+    "inverse-dynamics": Profile(
+        0.002, mujoco.mjtIntegrator.mjINT_EULER, 100, 50, actuated=False, contact_sensors=True
+    ),
     # implicitfast: over a step the servos' damping outweighs the inertia of a light limb.
-    "simulation": Profile(0.002, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 100, 50, actuated=True),
+    "simulation": Profile(
+        0.002, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 100, 50, actuated=True, contact_sensors=True
+    ),
     # All copies run as many iterations as the slowest of them; a falling humanoid needs 6 in MuJoCo's C.
-    "mjx": Profile(0.004, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 6, 8, actuated=True),
+    "mjx": Profile(
+        0.004, mujoco.mjtIntegrator.mjINT_IMPLICITFAST, 6, 8, actuated=True, contact_sensors=False
+    ),
 }
 """By the names of options.PROFILES."""
 

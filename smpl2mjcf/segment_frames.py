@@ -15,7 +15,7 @@ from .skeleton import FINGER_JOINTS, SIDES
 
 Array = Any  # a numpy.ndarray, a jax.Array or a tracer
 
-FORWARD = np.array([0.0, 0.0, 1.0])
+FORWARD = np.array([0.0, 0.0, 1.0], np.float32)  # see cut_plan.UP
 
 SEGMENT_JOINTS = {
     "head": ("neck", "head"),

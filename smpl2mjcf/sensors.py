@@ -23,9 +23,8 @@ IMU_KINDS: Mapping[str, mujoco.mjtSensor] = {
     "accelerometer": mujoco.mjtSensor.mjSENS_ACCELEROMETER,
     "gyro": mujoco.mjtSensor.mjSENS_GYRO,
     "orientation": mujoco.mjtSensor.mjSENS_FRAMEQUAT,
-    "magnetometer": mujoco.mjtSensor.mjSENS_MAGNETOMETER,
 }
-"""What a sensor on a site can measure; the magnetometer needs a field in the model's options."""
+"""What a sensor on a site can measure."""
 
 SOLES: Mapping[str, str] = {"rearfoot": "ankle", "toes": "foot"}
 """The two parts of a sole and the joints whose bodies carry them."""
@@ -59,10 +58,9 @@ def add_imu_sensors(
 
 
 def add_sole_sensors(spec: mujoco.MjSpec, parts: Mapping[str, Array], positions: Mapping[str, Array]) -> None:
-    """Add a touch sensor to each sole's rear and toes, and the floor's force on each foot.
+    """Add a touch sensor to each sole's rear and toes: `left_rearfoot_touch`, `left_toes_touch`, and right.
 
-    Sensors: `left_rearfoot_touch`, `left_toes_touch`, `left_foot_force`, and the right ones. parts:
-    (N, 3) m skin of each body (skin.skin_parts), positions: (3,) m joints, in the T-pose, model frame.
+    parts: (N, 3) m skin of each body (skin.skin_parts), positions: (3,) m joints, in the T-pose, model frame.
     """
     for side in SIDES:
         for part, joint in SOLES.items():
@@ -83,6 +81,14 @@ def add_sole_sensors(spec: mujoco.MjSpec, parts: Mapping[str, Array], positions:
                 objtype=mujoco.mjtObj.mjOBJ_SITE,
                 objname=name,
             )
+
+
+def add_foot_forces(spec: mujoco.MjSpec) -> None:
+    """Add the floor's force on each foot and its toes: `left_foot_force`, `right_foot_force`.
+
+    These are MuJoCo's contact sensors; MJX (4.0.0) refuses a model that has them.
+    """
+    for side in SIDES:
         spec.add_sensor(
             name=f"{side}_foot_force",
             type=mujoco.mjtSensor.mjSENS_CONTACT,

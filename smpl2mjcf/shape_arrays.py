@@ -10,7 +10,6 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,22 +27,12 @@ from .deleva import TRUNK_PARTS
 from .errors import BodyError, HumanoidError
 from .hands import SMALLEST_BONE
 from .inertia import BODY_DENSITY, MASS_RANGE, body_inertias, require_mass
-from .joint_layout import require_joint_layout
 from .principal_axes import principal_axes
-from .segments import require_closed
-from .shape import kept_joints
 from .skeleton import FINGER_JOINTS, SEXES, SIDES, parents_of
-from .surface import closed_surface
+from .traced_body import BodyArrays, arrays_of, traced_body
 from .traced_cells import Capacities, TracedCells, rows
 
 Array = Any  # a numpy.ndarray, a jax.Array or a tracer
-
-LEVELS = 6
-"""How often a triangle can be split after the first time; shapes within three deviations need four."""
-
-OUTLINES = {"merged": (12, 6), "articulated": (22, 13)}
-"""How many triangles are split, of the mesh and at a level, in square roots of all of them: a plane cuts
-those along its outline. Shapes within three deviations need 11 and 5, with cut fingers 20 and 11."""
 
 GROWTHS = 3
 """How often arrays grow for shapes that need more room. What needs more still is no body."""
@@ -108,7 +97,8 @@ def shape_arrays(
 
     The first call for a body's topology and a set of options compiles for ten seconds or more; other betas,
     masses, bodies of that topology and, on a CPU, numbers of shapes beyond 32 do not. Derivatives with
-    respect to betas and mass are finite everywhere, and a population's take the memory of one shape's.
+    respect to betas and mass are finite for every valid shape, and a population's take the memory of one
+    shape's.
 
     A shape that leaves a joint without volume, or has no person's stature or mass, is NaN and not `valid`.
     Joints out of order and faces that cross each other, which build_humanoid looks for as well, are not.
@@ -123,21 +113,21 @@ def shape_arrays(
     if sex not in SEXES:
         raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
     betas, mass = _checked_betas(body, betas), _checked_mass(mass, np.shape(betas)[:-1])
-    prepared = _prepared(body, hands)
+    prepared = traced_body(body, hands)
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
     leading = betas.shape[:-1]
-    arrays = _cast(prepared, dtype, betas.shape[-1])
+    arrays = arrays_of(prepared, dtype, betas.shape[-1])
     betas = jnp.asarray(betas, dtype).reshape(math.prod(leading), betas.shape[-1])
     if mass is not None:
         mass = jnp.broadcast_to(jnp.asarray(mass, dtype), leading).ravel()
     is_traced = any(isinstance(array, jax.core.Tracer) for array in (betas, mass))
-    run = compiled(dtype) if is_traced or jax.default_backend() != "cpu" else _sliced
+    run = _population if is_traced or jax.default_backend() != "cpu" else _sliced
     for growths in range(GROWTHS + 1):
         options = _Options(
             body.joint_names, prepared.names, sex, hands, inertia, trunk, prepared.capacities, is_traced
         )
         found, splits = run(options, arrays, betas, mass)
-        if is_traced or growths == GROWTHS or not prepared.grown(splits):
+        if is_traced or growths == GROWTHS or not prepared.grow(splits):
             break
     return jax.tree.map(lambda array: array.reshape(*leading, *array.shape[1:]), found)
 
@@ -155,93 +145,9 @@ class _Options(NamedTuple):
     is_traced: bool  # perhaps to be differentiated
 
 
-class _BodyArrays(NamedTuple):
-    """A body's closed surface and joints, linear in betas."""
-
-    template: Array  # (3, V) m
-    directions: Array  # (3, V, B) m
-    joints: Array  # (J, 3) m
-    joint_directions: Array  # (J, 3, B) m
-    faces: Array  # (3, F)
-
-
-@dataclass(eq=False)
-class _Prepared:
-    """A body ready to be traced."""
-
-    names: tuple[str, ...]
-    arrays: _BodyArrays
-    capacities: Capacities  # grow with the shapes that come
-
-    def grown(self, splits: Array) -> bool:
-        """Whether the capacities had to grow for these numbers of splits, (N, levels)."""
-        if not splits.size:
-            return False
-        first, *later = np.asarray(splits).max(axis=0).tolist()
-        old = self.capacities
-        levels = old.levels + (2 if later[-1] > 0 else 0)
-        new = Capacities(
-            max(old.first, _roomy(first, old.first)), max(old.later, _roomy(max(later), old.later)), levels
-        )
-        self.capacities = new
-        return new != old
-
-
-def _roomy(needed: int, present: int) -> int:
-    return present if needed <= present else 256 * math.ceil(1.25 * needed / 256)
-
-
-@functools.lru_cache(maxsize=8)
-def _prepared(body: Body, hands: str) -> _Prepared:
-    names = kept_joints(body, hands)
-    surface = closed_surface(body, body.v_template)
-    require_closed(surface.vertices, surface.faces)
-    require_joint_layout(dict(zip(body.joint_names, body.joint_regressor @ body.v_template)))
-    vertices, directions = surface.vertices, body.shapedirs
-    V = len(body.v_template)
-    caps = [np.unique(surface.faces[surface.faces[:, 0] == cap, 1:]) for cap in range(V, len(vertices))]
-    directions = np.concatenate([directions, *(directions[rim].mean(axis=0)[None] for rim in caps)])
-    used, faces = np.unique(surface.faces, return_inverse=True)
-    arrays = _BodyArrays(
-        np.ascontiguousarray(vertices[used].T),
-        np.ascontiguousarray(directions[used].swapaxes(0, 1)),
-        body.joint_regressor @ body.v_template,
-        np.tensordot(body.joint_regressor, body.shapedirs, axes=1),
-        np.ascontiguousarray(faces.reshape(-1, 3).T.astype(np.int32)),
-    )
-    outline = math.sqrt(len(surface.faces))
-    first, later = (256 * math.ceil(times * outline / 256) for times in OUTLINES[hands])
-    return _Prepared(names, arrays, Capacities(first, later, LEVELS))
-
-
-@functools.lru_cache(maxsize=16)
-def _cast(prepared: _Prepared, dtype: np.dtype, num_betas: int) -> _BodyArrays:
-    template, directions, joints, joint_directions, faces = prepared.arrays
-    return _BodyArrays(
-        template.astype(dtype),
-        directions[..., :num_betas].astype(dtype),
-        joints.astype(dtype),
-        joint_directions[..., :num_betas].astype(dtype),
-        faces,
-    )
-
-
-@functools.lru_cache(maxsize=2)
-def compiled(dtype: np.dtype) -> Callable[..., tuple[ShapeArrays, Array]]:
-    """_population, compiled for a float type.
-
-    Each has a function of its own: a loop that JAX 0.10 has traced once with x64 keeps its NumPy constants in
-    float64 when the same function is traced again without.
-    """
-
-    def population(options: _Options, *arguments: Any) -> tuple[ShapeArrays, Array]:
-        return _population(options, *arguments)
-
-    return jax.jit(population, static_argnums=0)
-
-
+@functools.partial(jax.jit, static_argnames="options")
 def _population(
-    options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
+    options: _Options, arrays: BodyArrays, betas: Array, mass: Array | None
 ) -> tuple[ShapeArrays, Array]:
     """N shapes: betas (N, B), mass (N,). Also (N, levels) how many triangles had to be split."""
 
@@ -255,19 +161,19 @@ def _population(
 
 
 def _sliced(
-    options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
+    options: _Options, arrays: BodyArrays, betas: Array, mass: Array | None
 ) -> tuple[ShapeArrays, Array]:
     """_population on all cores, in slices of one size, so that other numbers of shapes compile nothing."""
-    N, function = len(betas), compiled(np.dtype(betas.dtype))
+    N = len(betas)
     if N <= 1:
-        return function(options, arrays, betas, mass)
+        return _population(options, arrays, betas, mass)
     size = min(SLICE, 2 ** math.ceil(math.log2(N)))
     # Spare places repeat the last shape.
     picks = np.minimum(np.arange(size * -(-N // size)), N - 1).reshape(-1, size)
 
     def run(pick: NDArray[np.int64]) -> tuple[ShapeArrays, Array]:
         part = None if mass is None else mass[pick]
-        return jax.block_until_ready(function(options, arrays, betas[pick], part))
+        return jax.block_until_ready(_population(options, arrays, betas[pick], part))
 
     first = run(picks[0])  # compiles
     x64 = betas.dtype == np.float64
@@ -282,7 +188,7 @@ def _sliced(
 
 
 def _shape(
-    options: _Options, arrays: _BodyArrays, betas: Array, mass: Array | None
+    options: _Options, arrays: BodyArrays, betas: Array, mass: Array | None
 ) -> tuple[ShapeArrays, Array]:
     vertices = arrays.template + arrays.directions @ betas
     joints = dict(zip(options.joint_names, rows(arrays.joints + arrays.joint_directions @ betas)))

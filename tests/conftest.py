@@ -1,7 +1,10 @@
 """Fixtures that several test files share."""
 
 import importlib
+import importlib.util
 import os
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +38,24 @@ def oracle():
 @pytest.fixture(scope="session")
 def default_body():
     return smpl2mjcf.default_body()
+
+
+@pytest.fixture(scope="session")
+def body_with_fingers(default_body, tmp_path_factory):
+    """A function from "smplh" or "smplx" to such a body with ten betas, as test_smplh_smplx.py makes them."""
+    path = Path(__file__).with_name("test_smplh_smplx.py")
+    spec = importlib.util.spec_from_file_location("smplh_smplx_bodies", path)
+    bodies = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bodies)
+
+    @cache
+    def load(family):
+        file = tmp_path_factory.mktemp(family) / f"{family.upper()}_FEMALE.npz"
+        np.savez(file, **bodies.family_arrays(default_body, family))
+        body = smpl2mjcf.load_body(file)
+        return replace(body, shapedirs=body.shapedirs[:, :, :10])
+
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ No real SMPL mesh may be here, so published vertex numbers are tested as a table
 vertices lie where the definitions say must be read by number, any other mesh of that size by definition.
 """
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,6 +294,17 @@ def test_finger_landmarks_go_with_the_body_that_fingers_were_merged_into():
     assert kept_joint("head", "left", body_joints) == "head"
 
 
+def test_points_are_worked_out_once_and_go_with_their_body(default_body):
+    body = replace(default_body, sex="male")
+    for points in (landmark_points, imu_points):
+        assert points(body) is points(body)
+        assert points(body) is not points(default_body)
+    alive = weakref.ref(body)
+    del body
+    gc.collect()
+    assert alive() is None
+
+
 def test_of_two_skins_a_ray_takes_the_first(default_body):
     """From the hip sideways through the thigh, with the hand hanging beside it: the thigh's skin."""
     template = Template(default_body)
@@ -372,6 +385,7 @@ def test_sites_are_where_the_landmarks_are(default_body):
         np.testing.assert_allclose(data.site(name).xmat.reshape(3, 3), imu.axes, atol=1e-12)
     np.testing.assert_allclose(read.site_pos, model.site_pos, atol=5e-7)  # six digits of less than 1 m
     np.testing.assert_allclose(read.site_quat, model.site_quat, atol=2e-6)
+    np.testing.assert_allclose(read.site_size, model.site_size, rtol=1e-6)
     again = smpl2mjcf.build_humanoid(default_body, SHAPES[1], extras=["markers", "imus"])
     assert again.spec.to_xml() == text
 

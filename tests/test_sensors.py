@@ -7,7 +7,7 @@ import pytest
 import smpl2mjcf
 from smpl2mjcf.body import joint_positions, shaped_vertices
 from smpl2mjcf.imus import IMU_NAMES, add_imus, imus
-from smpl2mjcf.sensors import IMU_KINDS, add_imu_sensors, add_sole_sensors
+from smpl2mjcf.sensors import IMU_KINDS, add_foot_forces, add_imu_sensors, add_sole_sensors
 from smpl2mjcf.skin import skin_parts
 
 FEET = ("left_ankle", "left_foot", "right_ankle", "right_foot")
@@ -21,11 +21,12 @@ def model(default_body):
     add_imus(human.spec, imus(default_body, vertices, joints, human.joint_names))
     add_imu_sensors(human.spec, IMU_NAMES, tuple(IMU_KINDS))
     add_sole_sensors(human.spec, skin_parts(default_body, vertices, human.joint_names), joints)
+    add_foot_forces(human.spec)
     return mujoco.MjModel.from_xml_string(human.spec.to_xml())  # as a user reads it
 
 
 def test_every_sensor_is_named_after_its_site(model):
-    assert model.nsensor == 17 * 4 + 6
+    assert model.nsensor == 17 * 3 + 6
     for name in IMU_NAMES:
         for kind in IMU_KINDS:
             assert model.sensor(f"{name}_{kind}").dim[0] == (4 if kind == "orientation" else 3)

@@ -18,7 +18,8 @@ from scipy.spatial.transform import Rotation
 import dynamics
 import smpl2mjcf
 from smpl2mjcf.principal_axes import principal_axes
-from smpl2mjcf.shape_arrays import _prepared, compiled, shape_arrays
+from smpl2mjcf.shape_arrays import _population, shape_arrays
+from smpl2mjcf.traced_body import traced_body
 from smpl2mjcf.traced_roots import root_and_inverse
 
 with contextlib.redirect_stdout(io.StringIO()):  # it speaks where the optional warp is absent
@@ -348,9 +349,8 @@ def test_other_betas_numbers_and_bodies_do_not_compile_again(default_body, thous
 @contextlib.contextmanager
 def count_compilations():
     """How often the shapes' function was compiled since."""
-    function = compiled(np.dtype(np.float64))
-    before = function._cache_size()
-    yield lambda: function._cache_size() - before
+    before = _population._cache_size()
+    yield lambda: _population._cache_size() - before
 
 
 def test_importing_the_package_loads_no_jax():
@@ -417,7 +417,7 @@ def test_a_shape_that_folds_is_not_valid_and_not_a_number(default_body, thousand
 def test_arrays_that_are_outgrown_grow(default_body):
     """Too small ones: outside jit they grow until the numbers are right, inside the shape is not valid."""
     body = replace(default_body)
-    prepared = _prepared(body, "merged")
+    prepared = traced_body(body, "merged")
     prepared.capacities = replace(prepared.capacities, first=512)
     inside = jax.jit(lambda betas: shape_arrays(body, betas))(np.zeros(10))
     assert not inside.valid

@@ -28,6 +28,16 @@ def reference(saved):
     return data.qpos.copy()
 
 
+def test_stand_is_on_the_floor_and_qpos0_in_it(saved):
+    model = mujoco.MjModel.from_xml_path(saved)
+    data = mujoco.MjData(model)
+    mujoco.mj_forward(model, data)
+    assert -0.125 < data.contact.dist.min() < -0.1  # docs/simulation.md: 12 cm
+    mujoco.mj_resetDataKeyframe(model, data, model.key("stand").id)
+    mujoco.mj_forward(model, data)
+    assert data.contact.dist.min() > -1e-4
+
+
 def test_gymnasium_s_environment_stands(oracle, saved, reference):
     oracle("gymnasium")
     mujoco_envs = oracle("gymnasium.envs.mujoco")
