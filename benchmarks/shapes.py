@@ -19,9 +19,9 @@ import numpy as np
 
 import smpl2mjcf
 from smpl2mjcf.inertia import BODY_DENSITY, body_inertias
+from smpl2mjcf.population import ShapeArrays, shape_arrays
 from smpl2mjcf.run_record import package_versions
 from smpl2mjcf.shape import shape_of
-from smpl2mjcf.shape_arrays import ShapeArrays, shape_arrays
 
 SHAPES, LOOP, REPEATS = 1000, 20, 5
 

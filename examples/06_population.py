@@ -5,7 +5,7 @@ import numpy as np
 
 import dynamics
 import smpl2mjcf
-from smpl2mjcf.shape_arrays import shape_arrays
+from smpl2mjcf import shape_arrays
 
 body = smpl2mjcf.default_body()
 model = smpl2mjcf.build_humanoid(body).model

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from .motion import Motion, betas_for_body
     from .motion_edit import concatenate, mirror, resample, trim
     from .motion_files import load_motion
+    from .person import betas_for_person
+    from .population import ShapeArrays, shape_arrays
     from .qpos import motion_to_qpos, qpos_to_motion
     from .shipped_files import model_file
     from .world_axes import to_z_up, turned, up_rotation
@@ -64,6 +66,9 @@ _HOME = {
     "model_file": "shipped_files",
     "Motion": "motion",
     "betas_for_body": "motion",
+    "betas_for_person": "person",
+    "ShapeArrays": "population",
+    "shape_arrays": "population",
     "motion_to_qpos": "qpos",
     "qpos_to_motion": "qpos",
     "load_markers": "c3d",
@@ -96,8 +101,10 @@ __all__ = [
     "MotionError",
     "MotionFileError",
     "OutputError",
+    "ShapeArrays",
     "UnsafeFileError",
     "betas_for_body",
+    "betas_for_person",
     "build_humanoid",
     "compare",
     "concatenate",
@@ -114,6 +121,7 @@ __all__ = [
     "qpos_to_motion",
     "resample",
     "save_motion",
+    "shape_arrays",
     "shaped_vertices",
     "to_z_up",
     "trim",

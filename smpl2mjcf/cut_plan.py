@@ -1,7 +1,7 @@
 """Where a body is cut into the matter of its joints: planes in order, each splitting one piece in two.
 
 The same plan drives the exact cuts of one mesh (segments.py) and their traced, differentiable twin
-(shape_arrays.py), so joints may be NumPy or JAX arrays here.
+(population.py), so joints may be NumPy or JAX arrays here.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ densities, and SMPL's six trunk bodies are summed from what they hold of each pa
 That is the mode "deleva". "mesh" gives every body the mesh's own moments at one density; "hybrid" gives
 it de Leva's mass and the mesh's centre of mass and shape.
 
-The formulas take NumPy and JAX arrays alike: humanoid.py measures one mesh exactly, shape_arrays.py traces
+The formulas take NumPy and JAX arrays alike: humanoid.py measures one mesh exactly, population.py traces
 them over many.
 
 Source: de Leva 1996 (see deleva.py).

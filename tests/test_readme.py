@@ -24,9 +24,9 @@ def run(code, folder):
     )
 
 
-def test_there_are_five_examples():
+def test_there_are_six_examples():
     assert len(BLOCKS) == 5
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))

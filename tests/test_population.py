@@ -17,8 +17,8 @@ from scipy.spatial.transform import Rotation
 
 import dynamics
 import smpl2mjcf
+from smpl2mjcf.population import _population, shape_arrays
 from smpl2mjcf.principal_axes import principal_axes
-from smpl2mjcf.shape_arrays import _population, shape_arrays
 from smpl2mjcf.traced_body import traced_body
 from smpl2mjcf.traced_roots import root_and_inverse
 
@@ -111,7 +111,11 @@ def family_bodies(folder, default_body, family):
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["smplh", "smplx"])
 def test_fingers_and_capped_faces_too(default_body, tmp_path, family):
-    """SMPL-H and SMPL-X with 52 bodies: eyeballs dropped, the mouth capped, hands cut into 16 pieces."""
+    """SMPL-H and SMPL-X with 52 bodies: eyeballs dropped, the mouth capped, hands cut into 16 pieces.
+
+    To 2e-8: moments about the model's origin, .8 m from a finger bone whose matter spreads 5 mm, lose four to
+    five digits on either side.
+    """
     body = family_bodies(tmp_path, default_body, family)
     betas = np.random.default_rng(3).uniform(-3, 3, (20, 10))
     arrays = shape_arrays(body, betas, hands="articulated")
@@ -119,7 +123,7 @@ def test_fingers_and_capped_faces_too(default_body, tmp_path, family):
     assert len(arrays.names) == 53
     for i in (0, 7):
         model = smpl2mjcf.build_humanoid(body, betas[i], hands="articulated").model
-        assert_is_the_model(jax.tree.map(lambda array: array[i], arrays), model)  # noqa: B023
+        assert_is_the_model(jax.tree.map(lambda array: array[i], arrays), model, rtol=2e-8)  # noqa: B023
 
 
 def test_leading_axes_and_masses(default_body, thousand):
