@@ -200,7 +200,7 @@ def test_a_body_mass_index_is_mass_over_stature_squared(default_body):
     [
         ({"mass": 70.0, "bmi": 22.0}, "received both: 70.0 kg and 22.0 kg/m2"),
         ({"bmi": 3.0}, "body mass index of 3.0 kg/m2 is not a person's; accepted: 8.0-100.0"),
-        ({"bmi": float("nan")}, "body mass index of nan"),
+        ({"bmi": float("nan")}, "body mass index must be a number of kg/m2, received nan"),
         ({"inertia": "capsules"}, "unknown inertia 'capsules'; accepted: deleva, mesh, hybrid"),
         ({"trunk": "half"}, "unknown trunk 'half'; accepted: parts, whole"),
     ],
