@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/smpl2mjcf demo --out out/demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n auto --dist loadfile
 
 slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow
@@ -26,6 +26,8 @@ types: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/loading.py
+	$(BIN)/python benchmarks/shapes.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

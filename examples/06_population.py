@@ -1,4 +1,4 @@
-"""A population without a model each: how body shape spreads the torque of a standing person's hip."""
+"""A population without a model each: how body shape spreads the torque of a hanging leg's hip."""
 
 import jax
 import numpy as np

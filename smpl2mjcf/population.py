@@ -20,16 +20,18 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from .body import STATURE_RANGE, Body, accepted_betas
+from .body import STATURE_RANGE, Body
 from .cells import trunk_cell, trunk_cuts
 from .cut_plan import TRUNK_JOINTS, body_cuts, hand_cuts
 from .deleva import TRUNK_PARTS
-from .errors import BodyError, HumanoidError
+from .errors import HumanoidError
 from .hands import SMALLEST_BONE
-from .inertia import BODY_DENSITY, MASS_RANGE, body_inertias, require_mass
+from .inertia import BODY_DENSITY, MASS_RANGE, body_inertias
+from .options import INERTIAS, TRUNKS
+from .population_input import checked_betas, checked_mass
 from .principal_axes import principal_axes
-from .skeleton import FINGER_JOINTS, SEXES, SIDES, parents_of
-from .traced_body import BodyArrays, arrays_of, traced_body
+from .skeleton import FINGER_JOINTS, HANDS, SEXES, SIDES, parents_of
+from .traced_body import BodyArrays, arrays_of, grown, traced_body
 from .traced_cells import Capacities, TracedCells, rows
 
 Array = Any  # a numpy.ndarray, a jax.Array or a tracer
@@ -47,7 +49,7 @@ accelerator takes as many at once."""
 class ShapeArrays:
     """The bodies of humanoids of one topology, a JAX pytree; rows are MuJoCo's bodies, the world row 0.
 
-    Axes (...) are those of betas. Where `valid` is False the other arrays are NaN.
+    Axes (...) are those of betas. Where `valid` is False the other arrays' rows after the world's are NaN.
     """
 
     names: tuple[str, ...] = dataclasses.field(metadata={"static": True})  # (nbody,)
@@ -62,8 +64,10 @@ class ShapeArrays:
         """These bodies as the fields of a MuJoCo model, by MjModel's names.
 
         For `mjx.Model.replace(**fields)` and, one by one, `mujoco.batch.Batch.expand(name)[:] = field` or an
-        MjModel's own arrays, which need set_const() or mj_setConst afterwards. Geoms, sites and actuators
-        stay those of the model. principal_axes says how the axes of inertia differentiate.
+        MjModel's own arrays, which need set_const() or mj_setConst afterwards. Geoms, sites, actuators,
+        joint damping, armature, qpos0 and keyframes stay those of the model (feet are millimetres off the
+        floor). MJX keeps its `*_invweight0` too, off by up to a half for shapes within ±3, and with them the
+        softness of contacts and limits. principal_axes says how the axes of inertia differentiate.
         """
         moments, quaternions = principal_axes(self.tensors)
         identity = jnp.array([1.0, 0.0, 0.0, 0.0], quaternions.dtype)
@@ -93,26 +97,33 @@ def shape_arrays(
 
     betas: (..., B); mass: (...) kg or one for all, None for 985 kg/m3 times the mesh's volume; sex, hands,
     inertia and trunk: as build_humanoid's, the same for all. Float64 where `jax_enable_x64` is on, otherwise
-    float32, good to about 1e-4 of a tensor's largest entry.
+    float32: tensors typically 5e-5 of their largest entry off on a CPU, at worst 6e-4, the rest 5e-5.
 
     The first call for a body's topology and a set of options compiles for ten seconds or more; other betas,
     masses, bodies of that topology and, on a CPU, numbers of shapes beyond 32 do not. Derivatives with
-    respect to betas and mass are finite for every valid shape, and a population's take the memory of one
-    shape's.
+    respect to betas and mass are finite for every valid shape. Give populations as leading axes: they take
+    the memory of one shape, under jax.vmap of all at once (3 MB each in float32, 23 with a gradient).
 
-    A shape that leaves a joint without volume, or has no person's stature or mass, is NaN and not `valid`.
-    Joints out of order and faces that cross each other, which build_humanoid looks for as well, are not.
-    Arrays that a shape outgrows grow and compile again; inside jit they cannot, so that the shape is not
-    `valid` there (three deviations fit with room to spare).
+    A shape that leaves a joint without volume, or has no person's stature or mass, is NaN and not `valid`;
+    so are its derivatives, masked or not: drop it before shapes share a mass or weights. Joints out of order,
+    faces that cross or are turned over, volume counted twice and an absurd density, which build_humanoid
+    looks for as well, are not looked for. Arrays that a shape outgrows grow and compile again for that call;
+    where JAX traces they cannot, and the shape is not `valid` (three deviations fit with room to spare).
 
     Raises BodyError for betas of a wrong shape or not finite, HumanoidError for a mass that is not positive
     or does not fit the betas, an unknown option, and for bodies that build_humanoid refuses. Values that JAX
     traces make `valid` False instead.
     """
     sex = body.sex if sex is None else sex
-    if sex not in SEXES:
-        raise HumanoidError(f"unknown sex {sex!r}; accepted: {', '.join(SEXES)}")
-    betas, mass = _checked_betas(body, betas), _checked_mass(mass, np.shape(betas)[:-1])
+    for option, word, accepted in (
+        ("sex", sex, SEXES),
+        ("hands", hands, HANDS),
+        ("inertia", inertia, INERTIAS),
+        ("trunk", trunk, TRUNKS),
+    ):
+        if word not in accepted:
+            raise HumanoidError(f"unknown {option} {word!r}; accepted: {', '.join(accepted)}")
+    betas, mass = checked_betas(body, betas), checked_mass(mass, np.shape(betas)[:-1])
     prepared = traced_body(body, hands)
     dtype = np.dtype(jax.dtypes.canonicalize_dtype(float))
     leading = betas.shape[:-1]
@@ -120,15 +131,19 @@ def shape_arrays(
     betas = jnp.asarray(betas, dtype).reshape(math.prod(leading), betas.shape[-1])
     if mass is not None:
         mass = jnp.broadcast_to(jnp.asarray(mass, dtype), leading).ravel()
-    is_traced = any(isinstance(array, jax.core.Tracer) for array in (betas, mass))
+    # Inside jit even constants are traced, betas that no operation has touched yet are not.
+    is_traced = any(isinstance(array, jax.core.Tracer) for array in (betas, mass, jnp.zeros(())))
     run = _population if is_traced or jax.default_backend() != "cpu" else _sliced
-    for growths in range(GROWTHS + 1):
+    capacities = prepared.capacities
+    for _ in range(GROWTHS + 1):
         options = _Options(
-            body.joint_names, prepared.names, sex, hands, inertia, trunk, prepared.capacities, is_traced
+            body.joint_names, prepared.names, sex, hands, inertia, trunk, capacities, is_traced
         )
         found, splits = run(options, arrays, betas, mass)
-        if is_traced or growths == GROWTHS or not prepared.grow(splits):
+        needed = capacities if is_traced else grown(capacities, splits)
+        if needed == capacities:
             break
+        capacities = needed
     return jax.tree.map(lambda array: array.reshape(*leading, *array.shape[1:]), found)
 
 
@@ -259,38 +274,3 @@ def _depth_first(names: tuple[str, ...]) -> tuple[list[int], tuple[int, ...]]:
     visit(0)
     row = {index: k + 1 for k, index in enumerate(order)}
     return order, (0, *(row.get(parents[index], 0) for index in order))
-
-
-def _checked_betas(body: Body, betas: Array) -> Array:
-    if not isinstance(betas, jax.Array):
-        try:
-            betas = np.asarray(betas, dtype=np.float64)
-        except (TypeError, ValueError) as problem:
-            raise BodyError(f"betas must be numbers, received {str(betas)[:80]!r}") from problem
-    accepted = accepted_betas(body)
-    if betas.ndim == 0 or betas.shape[-1] not in accepted:
-        raise BodyError(
-            f"betas have shape {betas.shape}; this {body.family} body takes "
-            + " or ".join(f"(..., {n})" for n in accepted)
-        )
-    if not isinstance(betas, jax.core.Tracer):
-        finite = np.isfinite(betas).all(axis=-1)
-        if not finite.all():
-            index = tuple(int(i) for i in np.argwhere(~finite)[0])
-            raise BodyError(f"betas must be finite, received {np.asarray(betas)[index].tolist()}")
-    return betas
-
-
-def _checked_mass(mass: Array | None, leading: tuple[int, ...]) -> Array | None:
-    if mass is None:
-        return None
-    if not isinstance(mass, jax.core.Tracer):
-        if np.asarray(mass).dtype.kind not in "fiu":
-            require_mass(mass)
-        for one in np.unique(mass).tolist():
-            require_mass(one)
-    if np.shape(mass) not in ((), leading):
-        raise HumanoidError(
-            f"mass has shape {np.shape(mass)}; betas with leading axes {leading} take () or {leading}"
-        )
-    return mass

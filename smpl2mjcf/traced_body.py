@@ -36,23 +36,28 @@ class BodyArrays(NamedTuple):
     faces: Array  # (3, F)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class TracedBody:
-    """A body ready to be traced, and how much room its shapes have needed so far."""
+    """A body ready to be traced, and the room that its shapes within three deviations need.
+
+    Kept for a body as it was at the first call: one that is changed in place goes on giving its old shapes.
+    """
 
     names: tuple[str, ...]  # (K,) the joints that are bodies of the humanoid, in the body's order
     arrays: BodyArrays  # float64
     capacities: Capacities
 
-    def grow(self, splits: Array) -> bool:
-        """Make room for shapes that split so many triangles, (N, levels); False where there is enough."""
-        if not len(splits):
-            return False
-        first, *later = np.asarray(splits).max(axis=0).tolist()
-        old = self.capacities
-        levels = old.levels + (2 if later[-1] > 0 else 0)
-        self.capacities = Capacities(_roomy(first, old.first), _roomy(max(later), old.later), levels)
-        return self.capacities != old
+
+def grown(capacities: Capacities, splits: Array) -> Capacities:
+    """Room for shapes that split so many triangles, (N, levels); the same where there is enough.
+
+    What an unusual shape needs is not remembered: later shapes would pay for it.
+    """
+    if not len(splits):
+        return capacities
+    first, *later = np.asarray(splits).max(axis=0).tolist()
+    levels = capacities.levels + (2 if later[-1] > 0 else 0)
+    return Capacities(_roomy(first, capacities.first), _roomy(max(later), capacities.later), levels)
 
 
 def _roomy(needed: int, present: int) -> int:

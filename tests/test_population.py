@@ -17,9 +17,11 @@ from scipy.spatial.transform import Rotation
 
 import dynamics
 import smpl2mjcf
+from smpl2mjcf import population
 from smpl2mjcf.population import _population, shape_arrays
 from smpl2mjcf.principal_axes import principal_axes
-from smpl2mjcf.traced_body import traced_body
+from smpl2mjcf.traced_body import grown, traced_body
+from smpl2mjcf.traced_cells import Capacities
 from smpl2mjcf.traced_roots import root_and_inverse
 
 with contextlib.redirect_stdout(io.StringIO()):  # it speaks where the optional warp is absent
@@ -419,13 +421,30 @@ def test_a_shape_that_folds_is_not_valid_and_not_a_number(default_body, thousand
 
 
 @pytest.mark.slow
-def test_arrays_that_are_outgrown_grow(default_body):
+def test_arrays_that_are_outgrown_grow(default_body, monkeypatch):
     """Too small ones: outside jit they grow until the numbers are right, inside the shape is not valid."""
-    body = replace(default_body)
-    prepared = traced_body(body, "merged")
-    prepared.capacities = replace(prepared.capacities, first=512)
-    inside = jax.jit(lambda betas: shape_arrays(body, betas))(np.zeros(10))
+    small = traced_body(default_body, "merged")
+    small = replace(small, capacities=replace(small.capacities, first=512))
+    monkeypatch.setattr(population, "traced_body", lambda body, hands: small)
+    inside = jax.jit(lambda betas: shape_arrays(default_body, betas))(np.zeros(10))
     assert not inside.valid
     assert np.isnan(inside.masses[1:]).all()
-    assert_is_the_model(shape_arrays(body, np.zeros(10)), smpl2mjcf.build_humanoid(default_body).model)
-    assert prepared.capacities.first > 1000
+    model = smpl2mjcf.build_humanoid(default_body).model
+    assert_is_the_model(shape_arrays(default_body, np.zeros(10)), model)
+    assert small.capacities.first == 512  # what one shape needed is not remembered
+
+
+def test_room_grows_with_need():
+    room = Capacities(512, 256, 4)
+    assert grown(room, np.zeros((0, 5), int)) == room
+    assert grown(room, np.array([[500, 200, 10, 0, 0]])) == room
+    assert grown(room, np.array([[500, 300, 10, 0, 0]])) == Capacities(512, 512, 4)
+    assert grown(room, np.array([[900, 200, 10, 9, 7]])) == Capacities(1280, 256, 6)
+
+
+def test_constant_betas_inside_jit(default_body, thousand):
+    """A population that is no argument of the traced function is traced all the same."""
+    betas, arrays = thousand
+    some = jnp.asarray(betas[:64])
+    total = jax.jit(lambda factor: factor * shape_arrays(default_body, some).masses.sum())(2.0)
+    np.testing.assert_allclose(total, 2 * np.asarray(arrays.masses)[:64].sum(), rtol=1e-12)
