@@ -2,7 +2,7 @@
 
 The peer, alternated with ours, is a loop of build_humanoid over some of the same shapes, and the part of it
 that measures a shape and its inertia without making a model. Compile time apart; accuracy beside speed: the
-largest difference from the compiled models, relative to each body's largest entry.
+largest differences from the compiled models, relative to each body's largest entry.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import mujoco
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 import smpl2mjcf
 from smpl2mjcf.inertia import BODY_DENSITY, body_inertias
@@ -38,20 +40,29 @@ def measured(body: smpl2mjcf.Body, betas: np.ndarray) -> None:
     body_inertias(shape.cells(body.sex), shape.positions, body.sex, BODY_DENSITY * shape.surface.volume)
 
 
-def difference(body: smpl2mjcf.Body, betas: np.ndarray, arrays: ShapeArrays) -> float:
-    """The largest of masses, offsets and centres of some shapes, relative to each body's largest entry."""
-    worst = 0.0
+def differences(body: smpl2mjcf.Body, betas: np.ndarray, arrays: ShapeArrays) -> tuple[float, float]:
+    """The largest of masses, offsets and centres of some shapes, and of tensors, relative to the body's."""
+    fields = {name: np.asarray(field) for name, field in arrays.model_fields().items()}
+    worst = {"places": 0.0, "tensors": 0.0}
     for i in range(0, len(betas), len(betas) // 10):
         model = smpl2mjcf.build_humanoid(body, betas[i]).model
-        pairs = (
-            (arrays.masses[i][:, None], model.body_mass[:, None]),
-            (arrays.offsets[i], model.body_pos),
-            (arrays.coms[i], model.body_ipos),
-        )
-        for found, expected in pairs:
-            scale = np.abs(expected[1:]).max(axis=1)
-            worst = max(worst, float((np.abs(found - expected)[1:].max(axis=1) / scale).max()))
-    return worst
+        for kind, found, expected in (
+            ("places", fields["body_mass"][i][:, None], model.body_mass[:, None]),
+            ("places", fields["body_pos"][i], model.body_pos),
+            ("places", fields["body_ipos"][i], model.body_ipos),
+            ("tensors", np.asarray(arrays.tensors[i]), tensors_of(model)),
+        ):
+            off, scale = (
+                np.abs(x[1:]).reshape(len(x) - 1, -1).max(axis=1) for x in (found - expected, expected)
+            )
+            worst[kind] = max(worst[kind], float((off / scale).max()))
+    return worst["places"], worst["tensors"]
+
+
+def tensors_of(model: mujoco.MjModel) -> np.ndarray:
+    """(nbody, 3, 3) kg m2 about the centres of mass, in the bodies' axes."""
+    axes = Rotation.from_quat(model.body_iquat, scalar_first=True).as_matrix()
+    return (axes * model.body_inertia[:, None]) @ axes.swapaxes(1, 2)
 
 
 def main() -> None:
@@ -71,6 +82,7 @@ def main() -> None:
                     times[name].append(loop / LOOP)
             arrays = shape_arrays(body, betas)
             best = min(times["arrays"])
+            places, tensors = differences(body, betas, arrays)
             medians = {name: statistics.median(values) for name, values in times.items()}
             print(
                 f"{arrays.masses.dtype}: {SHAPES} shapes {SHAPES * best:.2f} s at best, "
@@ -78,7 +90,7 @@ def main() -> None:
                 f"build_humanoid {1e3 * medians['models']:.0f} ms a shape, ratio "
                 f"{medians['models'] / medians['arrays']:.0f}; without a model "
                 f"{1e3 * medians['inertias']:.0f} ms, ratio {medians['inertias'] / medians['arrays']:.0f}; "
-                f"{int(arrays.valid.sum())} valid; largest difference {difference(body, betas, arrays):.1e}"
+                f"{int(arrays.valid.sum())} valid; largest difference {places:.1e}, of tensors {tensors:.1e}"
             )
 
 

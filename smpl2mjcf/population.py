@@ -80,7 +80,9 @@ class ShapeArrays:
             "body_ipos": self.coms,
             "body_inertia": moments,
             "body_iquat": quaternions.at[..., 0, :].set(identity),
-            "body_subtreemass": self.masses @ below.T.astype(self.masses.dtype),
+            "body_subtreemass": jnp.matmul(
+                self.masses, below.T.astype(self.masses.dtype), precision="highest"
+            ),
         }
 
 
@@ -172,7 +174,8 @@ def _population(
     batch_size = None if jax.default_backend() == "cpu" else SLICE
     # What the reverse pass needs of a shape is megabytes: it is computed again, one shape at a time.
     function = jax.checkpoint(one) if options.is_traced and len(betas) > 1 else one
-    return lax.map(function, (betas, mass), batch_size=batch_size)
+    with jax.default_matmul_precision("highest"):  # GPUs may multiply float32 in ten bits
+        return lax.map(function, (betas, mass), batch_size=batch_size)
 
 
 def _sliced(

@@ -381,6 +381,11 @@ def test_betas_that_are_no_finite_numbers_are_refused(default_body):
         shape_arrays(default_body, ["tall"])
 
 
+def test_complex_betas_are_refused(default_body):
+    with pytest.raises(smpl2mjcf.BodyError, match="betas must be real numbers"):
+        shape_arrays(default_body, np.zeros(10) + 1j)
+
+
 @pytest.mark.parametrize("mass", [0.0, -70.0, np.nan, [70.0, -1.0], [70.0, np.inf], "70", True])
 def test_a_mass_that_is_none_is_refused(default_body, mass):
     with pytest.raises(smpl2mjcf.HumanoidError, match="mass must be a positive number of kg"):
@@ -402,6 +407,8 @@ def test_a_mass_of_no_person_or_no_shape_is_refused(default_body):
         ({"hands": "articulated"}, "need a body with fingers"),
         ({"inertia": "lead"}, "unknown inertia 'lead'; accepted"),
         ({"trunk": "half"}, "unknown trunk 'half'; accepted"),
+        ({"inertia": ["deleva"]}, r"unknown inertia \['deleva'\]; accepted"),
+        ({"mass": [[70.0], [60.0, 50.0]]}, "mass must be numbers of kg, received"),
     ],
     ids=str,
 )
