@@ -16,7 +16,9 @@ __distribution__ = "smpl2mjcf"
 
 if TYPE_CHECKING:
     from .agreement import States, compare_engines, random_states
+    from .derivatives import RneaDerivatives, rnea_derivatives
     from .errors import Error, ModelError, StateError, TrajectoryError
+    from .full_inverse import FullInverse, full_inverse
     from .inverse_dynamics import InverseDynamics, inverse_dynamics
     from .kinematics import BodyPoses, body_poses
     from .mjx_inverse import mjx_inverse
@@ -29,9 +31,11 @@ if TYPE_CHECKING:
 _HOME = {
     "BodyPoses": "kinematics",
     "Error": "errors",
+    "FullInverse": "full_inverse",
     "InverseDynamics": "inverse_dynamics",
     "ModelError": "errors",
     "StateError": "errors",
+    "RneaDerivatives": "derivatives",
     "States": "agreement",
     "Trajectory": "trajectory",
     "TrajectoryError": "errors",
@@ -39,11 +43,13 @@ _HOME = {
     "Wrench": "wrench",
     "body_poses": "kinematics",
     "compare_engines": "agreement",
+    "full_inverse": "full_inverse",
     "inverse_dynamics": "inverse_dynamics",
     "mjx_inverse": "mjx_inverse",
     "mujoco_inverse": "mujoco_inverse",
     "random_states": "agreement",
     "rnea": "rnea",
+    "rnea_derivatives": "derivatives",
     "trajectory": "trajectory",
 }
 __all__ = sorted(_HOME)

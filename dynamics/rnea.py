@@ -1,17 +1,15 @@
-"""Inverse dynamics by the recursive Newton-Euler algorithm, in JAX."""
+"""Inverse dynamics by the recursive Newton-Euler algorithm: the call, and its equations in plain JAX."""
 
 from __future__ import annotations
 
-import functools
-import math
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import so3
-from .errors import StateError
+from . import native, so3
+from .batches import Batch, as_jax
 from .kinematics import (
     NodeFrames,
     node_anchors,
@@ -22,8 +20,7 @@ from .kinematics import (
     spread,
     world_frames,
 )
-from .precision import canonical_dtype
-from .states import as_array, check_same_dtype, check_states, is_traced, name_frames
+from .primitives import RneaPrimitives
 from .topology import Topology
 from .tree import Tree
 from .wrench import Wrench
@@ -35,9 +32,11 @@ def rnea(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | Non
     """Joint forces and torques tau that make the bodies move with the given accelerations.
 
     `tau = M(q) qacc + armature qacc + c(q, qvel) - g(q) - J(q)^T wrench`, without any passive, limit,
-    contact or actuator force. It traces under jit, vmap and grad, in all arguments and in the tree's
-    arrays; a second call with the same topology, shapes and types reuses the compiled program, for
-    another body of that topology too.
+    contact or actuator force. On the CPU it runs as machine code over frames (see `native`), compiled once
+    a process for all trees and numbers of frames; on accelerators as plain JAX. It traces under jit, vmap
+    and grad, in all arguments and in the tree's arrays, in reverse and forward mode and to any order; a
+    second call with the same topology, shapes and types traces nothing, for another body of that topology
+    neither.
 
     Args:
         tree: the bodies.
@@ -60,45 +59,16 @@ def rnea(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | Non
     body axes; forests and the order of joints as Featherstone (2008), "Rigid body dynamics algorithms",
     section 5.3, doi:10.1007/978-1-4899-7560-7.
     """
-    qpos, qvel, qacc = as_array("qpos", qpos), as_array("qvel", qvel), as_array("qacc", qacc)
-    leading = check_states(tree.topology, qpos, qvel, qacc)
-    dtypes = {name: canonical_dtype(a) for name, a in (("qpos", qpos), ("qvel", qvel), ("qacc", qacc))}
-    if wrench is not None:
-        wrench = Wrench(as_array("wrench.force", wrench.force), as_array("wrench.torque", wrench.torque))
-        _check_wrench(tree.topology, leading, wrench)
-        dtypes |= {"force": canonical_dtype(wrench.force), "torque": canonical_dtype(wrench.torque)}
-    dtype = check_same_dtype(**dtypes)
-    # One leading axis inside, whatever the caller's; the tree is cast so that it promotes nothing.
-    frames = jax.tree.map(
-        lambda array: array.astype(dtype).reshape(math.prod(leading), *array.shape[len(leading) :]),
-        (qpos, qvel, qacc, wrench),
-    )
-    if tree.topology.nv == 0:
-        return jnp.zeros((*leading, 0), dtype)
-    return _rnea_frames(tree.astype(dtype), *frames).reshape(*leading, tree.topology.nv)
+    batch = Batch.of(tree, qpos, qvel, qacc, wrench)
+    nv = tree.topology.nv
+    if nv == 0:
+        return jnp.zeros((*batch.leading, 0), batch.dtype)
+    tau = as_jax(batch.here(native.tau_and_flags)) if batch.runs_here() else RNEA(*batch.in_jax())
+    return tau.reshape(*batch.leading, nv)
 
 
-def _check_wrench(topology: Topology, leading: tuple[int, ...], wrench: Wrench) -> None:
-    accepted = (*leading, topology.nbody, 3)
-    for name, array in (("force", wrench.force), ("torque", wrench.torque)):
-        if tuple(array.shape) != accepted:
-            raise StateError(
-                f"wrench.{name} has shape {tuple(array.shape)}; this model and state need {accepted}"
-            )
-        if not is_traced(array):
-            bad = ~np.isfinite(np.asarray(array)).all(axis=-1)
-            if bad.any():
-                body = int(np.argmax(bad.reshape(-1, topology.nbody).any(axis=0)))
-                raise StateError(
-                    f"wrench.{name} on body '{topology.body_names[body]}' is not finite at "
-                    f"{name_frames(bad.any(axis=-1))}; every entry must be a finite number"
-                )
-
-
-@jax.jit
-@functools.partial(jax.vmap, in_axes=(None, 0, 0, 0, 0))
-def _rnea_frames(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | None) -> Array:
-    """tau (nv,) of one frame; vmapped over frames."""
+def _rnea_frame(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | None) -> Array:
+    """tau (nv,) of one frame in plain JAX, which vmaps over frames and differentiates to any order."""
     frames = node_frames(tree, qpos)
     motion = _joint_motion(tree, frames, qvel, qacc)
     bodies = _Bodies.of(tree)
@@ -109,6 +79,9 @@ def _rnea_frames(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wren
         force, moment = force - outer_force, moment - outer_moment
     force, moment = _sum_inward(tree.topology, frames, force, moment)
     return _along_dofs(tree, frames, force, moment) + tree.armature * qacc
+
+
+RNEA = RneaPrimitives(_rnea_frame)
 
 
 class _Bodies(NamedTuple):

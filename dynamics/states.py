@@ -43,7 +43,7 @@ def is_traced(*arrays: Array) -> bool:
     return any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
-def check_states(topology: Topology, qpos: Array, qvel: Array, qacc: Array) -> tuple[int, ...]:
+def check_shapes(topology: Topology, qpos: Array, qvel: Array, qacc: Array) -> tuple[int, ...]:
     """Leading axes that the three arrays share: (), (T,), (B, T), ...
 
     Args:
@@ -53,8 +53,7 @@ def check_states(topology: Topology, qpos: Array, qvel: Array, qacc: Array) -> t
         qacc: (..., nv).
 
     Raises:
-        StateError: for shapes that differ or do not fit the model (all are shown) and, where values are
-            at hand, for NaN or infinity and for quaternions far from unit length (names frames and joint).
+        StateError: for shapes that differ or do not fit the model (all are shown).
     """
     leading = tuple(qpos.shape[:-1])
     accepted = (*leading, topology.nq), (*leading, topology.nv), (*leading, topology.nv)
@@ -64,6 +63,16 @@ def check_states(topology: Topology, qpos: Array, qvel: Array, qacc: Array) -> t
             f"qpos has shape {received[0]}, qvel {received[1]}, qacc {received[2]}; this model needs "
             f"(..., {topology.nq}), (..., {topology.nv}), (..., {topology.nv}) with the same leading axes"
         )
+    return leading
+
+
+def check_states(topology: Topology, qpos: Array, qvel: Array, qacc: Array) -> tuple[int, ...]:
+    """Leading axes of states, as `check_shapes`, whose values were looked at where there are any.
+
+    Raises:
+        StateError: as `check_shapes` and `check_values`.
+    """
+    leading = check_shapes(topology, qpos, qvel, qacc)
     for name, array in (("qpos", qpos), ("qvel", qvel), ("qacc", qacc)):
         if not is_traced(array):
             check_values(topology, name, np.asarray(array))

@@ -81,6 +81,11 @@ class Topology:
     def from_mjmodel(cls, model: mujoco.MjModel) -> Topology:
         """Topology of a model that passed `check_model`; raises ModelError as that does."""
         check_model(model)
+        return cls.unchecked(model)
+
+    @classmethod
+    def unchecked(cls, model: mujoco.MjModel) -> Topology:
+        """Topology of any model, for what works on all that it holds: `full_inverse`."""
         return cls(
             parents=tuple(model.body_parentid.tolist()),
             joint_types=tuple(model.jnt_type.tolist()),
@@ -198,35 +203,56 @@ def check_model(model: mujoco.MjModel) -> None:
 
     tau is `M(q) qacc + armature qacc + c(q, qvel) - g(q)` (docs/conventions.md). What is refused either
     enters that sum in a way that is not modelled (armature of a tendon or an actuator, which MuJoCo adds
-    to M) or makes joint torques indeterminate (constraints that close a loop; deformables).
+    to M) or makes joint torques indeterminate (constraints that close a loop; deformables). An equality
+    constraint that is inactive, or that the model's flags switch off, does neither.
 
     Raises:
         ModelError: for an unknown joint type, an active equality constraint, a deformable, or a tendon
-            or an actuator with armature; the message names the first of its kind.
+            or an actuator with armature; the message names the first of its kind and what to do.
     """
     for joint in range(model.njnt):
         if int(model.jnt_type[joint]) not in JOINT_NAMES:
             _refuse(model, mujoco.mjtObj.mjOBJ_JOINT, joint, f"joint type {int(model.jnt_type[joint])}")
-    for equality in np.flatnonzero(model.eq_active0).tolist():
+    bits = mujoco.mjtDisableBit
+    switched_off = model.opt.disableflags & (int(bits.mjDSBL_EQUALITY) | int(bits.mjDSBL_CONSTRAINT))
+    for equality in [] if switched_off else np.flatnonzero(model.eq_active0).tolist():
         kind = mujoco.mjtEq(int(model.eq_type[equality])).name.removeprefix("mjEQ_").lower()
-        _refuse(model, mujoco.mjtObj.mjOBJ_EQUALITY, equality, f"an active equality constraint ({kind})")
+        _refuse(
+            model,
+            mujoco.mjtObj.mjOBJ_EQUALITY,
+            equality,
+            f"an active equality constraint ({kind})",
+            "its forces and the joints' cannot be told apart: "
+            'write active="false" to leave it out, or call full_inverse, which finds its forces',
+        )
     for flex in range(model.nflex):
-        _refuse(model, mujoco.mjtObj.mjOBJ_FLEX, flex, "a deformable (flex)")
+        _refuse(
+            model, mujoco.mjtObj.mjOBJ_FLEX, flex, "a deformable (flex)", "take it out, or call full_inverse"
+        )
     for tendon in np.flatnonzero(model.tendon_armature).tolist():
-        _refuse(model, mujoco.mjtObj.mjOBJ_TENDON, tendon, "a tendon with armature")
+        _refuse(
+            model,
+            mujoco.mjtObj.mjOBJ_TENDON,
+            tendon,
+            "a tendon with armature",
+            'write armature="0", or call full_inverse',
+        )
     # An older MuJoCo knows no armature of actuators.
     for actuator in np.flatnonzero(getattr(model, "actuator_armature", ())).tolist():
+        on_joint = model.actuator_trntype[actuator] != int(mujoco.mjtTrn.mjTRN_TENDON)
         _refuse(
             model,
             mujoco.mjtObj.mjOBJ_ACTUATOR,
             actuator,
-            "an actuator with armature (write armature x gear^2 at the joint instead)",
+            "an actuator with armature",
+            "write armature x gear^2 at the joint instead" if on_joint else "call full_inverse",
         )
 
 
-def _refuse(model: mujoco.MjModel, kind: mujoco.mjtObj, index: int, what: str) -> None:
+def _refuse(model: mujoco.MjModel, kind: mujoco.mjtObj, index: int, what: str, remedy: str = "") -> None:
     element = kind.name.removeprefix("mjOBJ_").lower()
-    raise ModelError(f"{element} '{_name(model, kind, index)}': {what} is not handled; {ACCEPTED}")
+    remedy = remedy and f" ({remedy})"
+    raise ModelError(f"{element} '{_name(model, kind, index)}': {what} is not handled{remedy}; {ACCEPTED}")
 
 
 def _name(model: mujoco.MjModel, kind: mujoco.mjtObj, index: int) -> str:

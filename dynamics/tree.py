@@ -84,6 +84,15 @@ class Tree:
             gravity=np.zeros(3) if no_gravity else np.array(model.opt.gravity),
         )
 
+    @staticmethod
+    def shapes(topology: Topology) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the arrays, in the order of the fields."""
+        n, joints = topology.nbody, topology.njnt
+        of_bodies = [(n, 3), (n, 4)]
+        of_joints = [(joints, 3), (joints, 3), (joints,)]
+        of_inertia = [(n,), (n, 3), (n, 3, 3)]
+        return (*of_bodies, *of_joints, *of_inertia, (topology.nv,), (3,))
+
     def replace(self, **arrays: Array) -> Tree:
         """The same topology with other arrays, for example another body shape.
 

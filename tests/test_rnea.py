@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import dynamics
-from dynamics import so3
+from dynamics import native, so3
 from dynamics.precision import _warn_precision_lost
 
 TREES = sorted((Path(__file__).parent / "data" / "trees").glob("*.xml"))
@@ -251,22 +251,36 @@ def test_it_does_not_call_mujoco():
     assert "mujoco" not in source.replace("MuJoCo", "")
 
 
-def test_another_body_of_the_same_topology_is_not_traced_again(monkeypatch):
+def test_another_body_of_the_same_topology_is_not_traced_again():
     model = read("ball_chain")
     tree, *states = tree_and_states(model)
     traced = []
-    module = sys.modules["dynamics.rnea"]
-    real = module._joint_motion
-    monkeypatch.setattr(module, "_joint_motion", lambda *given: traced.append(1) or real(*given))
-    states = [a[:7] for a in states]  # a number of frames that no other test uses
-    dynamics.rnea(tree, *states)
-    assert len(traced) == 1
+
+    @jax.jit
+    def torques(tree, *states):
+        traced.append(1)
+        return dynamics.rnea(tree, *states)
+
+    torques(tree, *states)
     model.body_mass[:] *= 2
     model.body_ipos[:] += 0.1
     other = dynamics.Tree.from_mjmodel(model)
-    dynamics.rnea(other, *(a + 0.0 for a in states))
-    dynamics.rnea(other.replace(gravity=np.zeros(3)), *map(jnp.asarray, states))
+    torques(other, *(a + 0.0 for a in states))
+    torques(other.replace(gravity=np.zeros(3)), *map(jnp.asarray, states))
     assert len(traced) == 1
+
+
+def test_values_at_hand_are_never_traced_and_compile_once_for_all_trees(monkeypatch):
+    """The machine code serves every topology and number of frames; JAX's tracer sees none of it."""
+    for name in ("ball_chain", "scalar_arm"):
+        tree, *states = tree_and_states(read(name))
+        dynamics.rnea(tree, *states)
+    monkeypatch.setattr(native.library, "_compiled", lambda *given: pytest.fail("compiled again"))
+    module = sys.modules["dynamics.rnea"]
+    monkeypatch.setattr(module, "_joint_motion", lambda *given: pytest.fail("traced"))
+    for name in ("human_tree", "two_roots"):
+        tree, *states = tree_and_states(read(name))
+        dynamics.rnea(tree, *(a[:7] for a in states))
 
 
 @pytest.mark.parametrize("leading", [(), (1,), (4,), (2, 3), (0,), (2, 0, 1)])
