@@ -66,7 +66,7 @@ class Batch:
         return (1, math.prod(self.leading), *row)
 
     def runs_here(self) -> bool:
-        """Whether all values are at hand and belong to the CPU: then the compiled loops take them as they are."""
+        """Whether the compiled loops take the values as they are: at hand, and on the CPU."""
         arrays = [*jax.tree.leaves(self.tree), *self.states.values()]
         if not native.serves(self.dtype) or is_traced(*arrays):
             return False

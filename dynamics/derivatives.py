@@ -41,16 +41,16 @@ def rnea_derivatives(
 ) -> RneaDerivatives:
     """d tau / d (q, qvel, qacc) of every frame; see `rnea` for tau.
 
-    The derivative in q holds qvel and qacc, the numbers, fixed, and leaves a wrench as it is in the world. Values
-    at hand on the CPU are differentiated by compiled loops (native/jacobian.py), tracers and accelerators by
-    JAX's forward mode.
+    The derivative in q holds qvel and qacc, the numbers, fixed, and leaves a wrench as it is in the world.
+    Values at hand on the CPU are differentiated by compiled loops (native/jacobian.py), tracers and
+    accelerators by JAX's forward mode.
 
     Args:
         tree, qpos, qvel, qacc, wrench: as for `rnea`.
 
     Returns:
-        RneaDerivatives in the float type of the states under JAX's present setting. At float64 and 75 dofs each
-        frame takes 135 kB.
+        RneaDerivatives in the float type of the states under JAX's present setting. At float64 and 75 dofs
+        each frame takes 135 kB.
 
     Raises:
         StateError: as `rnea`.

@@ -5,8 +5,8 @@ adjoint run the machine code of `native`; on other devices, and for derivatives 
 does (rnea.py), which is plain JAX. A custom_vjp would lose forward mode and a custom_jvp the hand-made
 adjoint; primitives keep both, under jit, vmap and any nesting of them.
 
-Operands: the arrays of a Tree, each with a leading axis of bodies (B, ...); then qpos, qvel, qacc and with a wrench
-force and torque, each with axes of bodies and frames (B, F, ...).
+Operands: the arrays of a Tree, each with a leading axis of bodies (B, ...); then qpos, qvel, qacc and with a
+wrench force and torque, each with axes of bodies and frames (B, F, ...).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from .wrench import Wrench
 Array = Any  # a jax.Array or a tracer
 Reference = Callable[..., Array]  # of a tree, qpos, qvel, qacc and a wrench or None
 
-# Frames that the plain JAX code handles at once: on a CPU what fits its caches, which also keeps memory flat; on
-# an accelerator enough to fill it.
+# Frames that the plain JAX code handles at once: on a CPU what fits its caches, which also keeps memory flat;
+# on an accelerator enough to fill it.
 _CPU_BLOCK = 1024
 _ACCELERATOR_BLOCK = 1 << 18
 
@@ -206,7 +206,7 @@ def _parameters(topology: Topology, leaves: Sequence[Array]) -> Array:
 def _batched(
     primitive: Primitive, operands: Sequence[Array], axes: Sequence[int | None], **options: Any
 ) -> tuple[list[Array], list[int]]:
-    """One more axis: of frames, or of bodies where the bodies' arrays have it or their derivatives are asked."""
+    """One more axis: of frames, or of bodies where their arrays have it or are differentiated in."""
     varied = options.get("varied", ())
     of_body = [k < LEAVES for k in range(len(operands))]
     of_body_results = [False]

@@ -1,7 +1,7 @@
 """Expressions as vector instructions: a thin layer over llvmlite's IR builder.
 
-Every number of an expression becomes a vector whose lanes are frames, so one instruction serves as many frames
-as a register holds (16 float32 or 8 float64 with AVX-512). Vectors are explicit in the IR: no compiler
+Every number of an expression becomes a vector whose lanes are frames, so one instruction serves as many
+frames as a register holds (16 float32 or 8 float64 with AVX-512). Vectors are explicit in the IR: no compiler
 has to discover that loops over frames can be vectorised.
 """
 

@@ -1,8 +1,8 @@
 """The recursive Newton-Euler equations of one node, for every kind of joint.
 
-Written once, for object arrays of `Expression`; the compiled inverse dynamics and its derivatives all come from
-here. A node is one joint, or a body that is welded (see topology.Node); its axes are those of its body, its
-origin lies at the joint's anchor.
+Written once, for object arrays of `Expression`; the compiled inverse dynamics and its derivatives all come
+from here. A node is one joint, or a body that is welded (see topology.Node); its axes are those of its body,
+its origin lies at the joint's anchor.
 
 The motion of a node is that of a rigid body: its points x (node axes, from the origin) accelerate by
 `a + S x` with `S = [alpha] + [omega][omega]`, and the momentum of its mass changes by

@@ -25,7 +25,8 @@ from .loops import MOTION_FIELDS, Node, Value, joint_inputs, parameter_inputs
 
 VARIABLES = ("qpos", "qvel", "qacc")
 
-# Changes of a node's quantities with a dof, beside the quantities; `turn` is the rotation vector of the change.
+# Changes of a node's quantities with a dof, beside the quantities; `turn` is the rotation vector of the
+# change.
 _CHANGES = {**MOTION_FIELDS, "force": (3,), "moment": (3,), "turn": (3,)}
 _MOVING = (FREE, BALL, SLIDE, HINGE)
 _MOST_DOFS = 6
@@ -34,8 +35,8 @@ _MOST_DOFS = 6
 class JacobianLoops(ForwardLoops):
     """The two passes of tau, then its change with every dof.
 
-    More arguments: dof_nodes (nv,), the node of each dof; below and below_starts, the nodes that node i carries,
-    parents first: below[below_starts[i]] to before below[below_starts[i + 1]].
+    More arguments: dof_nodes (nv,), the node of each dof; below and below_starts, the nodes that node i
+    carries, parents first: below[below_starts[i]] to before below[below_starts[i + 1]].
     """
 
     def __init__(self, module: ir.Module, name: str, dtype: np.dtype, width: int, wrench: bool) -> None:
@@ -216,7 +217,7 @@ class JacobianLoops(ForwardLoops):
 
 
 def emit_jacobian(module: ir.Module, name: str, dtype: np.dtype, width: int, wrench: bool) -> Counter[str]:
-    """The function of states that writes d tau / d (q, qvel, qacc). Returns the scratch memory that it needs."""
+    """The function that writes d tau / d (q, qvel, qacc). Returns the scratch memory that it needs."""
     loops = JacobianLoops(module, name, dtype, width, wrench)
     with loops.tiles() as (first, count):
         loops.read_states(first)

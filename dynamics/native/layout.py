@@ -40,8 +40,8 @@ def parameter_length(topology: Topology) -> int:
 def node_table(topology: Topology) -> np.ndarray:
     """(nnode, 6) int32: kind, 0, parent's slot, first places in qpos and in the dofs, body.
 
-    The second column is for `turned_nodes`. The body is 0, the world, except for the last node of a chain, which
-    carries the body's inertia and wrench.
+    The second column is for `turned_nodes`. The body is 0, the world, except for the last node of a chain,
+    which carries the body's inertia and wrench.
     """
     rows = [
         (

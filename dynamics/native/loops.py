@@ -165,7 +165,7 @@ class TreeLoops(Emitter):
         b.store(b.or_(b.load(self.flags), b.select(found, INT(flag), INT(0))), self.flags)
 
     def finish(self) -> Counter[str]:
-        """End the function, which returns the flags: the scratch memory that it needs, as `scratch` counts."""
+        """End the function, which returns the flags. Returns the scratch memory that it needs."""
         self.builder.ret(self.builder.load(self.flags))
         return self.scratch_needed
 
