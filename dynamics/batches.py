@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import native
+from .devices import default_platform
 from .errors import StateError
 from .precision import canonical_dtype
 from .states import as_array, check_same_dtype, check_shapes, check_values, is_traced, name_frames
@@ -73,8 +74,7 @@ class Batch:
         held = [device for a in arrays if isinstance(a, jax.Array) for device in a.devices()]
         if held:
             return all(device.platform == "cpu" for device in held)
-        chosen = getattr(jax.config, "jax_default_device", None)
-        return (getattr(chosen, "platform", chosen) if chosen else jax.default_backend()) == "cpu"
+        return default_platform() == "cpu"
 
     def here(self, run: Callable[[Tree, list[np.ndarray], np.dtype], tuple[Any, int]]) -> Any:
         """What the compiled loops make of the frames, which tell whether values must be refused.
@@ -92,15 +92,20 @@ class Batch:
             self.check_values()
         return result
 
-    def in_jax(self) -> tuple[Tree, list[jax.Array]]:
+    def in_jax(self) -> tuple[Tree, list[Array]]:
         """The tree with a leading axis of one body, and the states (1, F, ...), for `primitives`."""
         self.check_values()
-        trees = jax.tree.map(lambda array: jnp.asarray(array)[None], self.tree.astype(self.dtype))
+        trees = jax.tree.map(lambda array: array[None], self.tree.astype(self.dtype))
         frames = [
-            jnp.asarray(array, self.dtype).reshape(self.shape(*array.shape[len(self.leading) :]))
+            array.astype(self.dtype).reshape(self.shape(*array.shape[len(self.leading) :]))
             for array in self.states.values()
         ]
         return trees, frames
+
+    def is_nowhere_yet(self) -> bool:
+        """Whether all arrays are NumPy's, so that the choice of a device is ours."""
+        arrays = [*jax.tree.leaves(self.tree), *self.states.values()]
+        return not any(isinstance(array, jax.Array) for array in arrays)
 
     def check_values(self) -> None:
         """Refuse NaN and quaternions far from unit length, where values are at hand.

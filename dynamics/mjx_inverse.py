@@ -13,13 +13,14 @@ import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 # MJX prints to standard output when the optional warp is absent; that is not ours to show.
 with contextlib.redirect_stdout(io.StringIO()):
     from mujoco import mjx
 
+from .devices import default_devices, mesh_of
 from .precision import canonical_dtype
 from .reference_model import reference_model
 from .states import as_array, check_same_dtype, check_states, is_traced
@@ -77,7 +78,7 @@ def mjx_inverse(model: mujoco.MjModel, qpos: Array, qvel: Array, qacc: Array) ->
 
 def _in_blocks(reference: mujoco.MjModel, dtype: np.dtype, frames: tuple[Array, ...]) -> jax.Array:
     """tau (n, nv) of frames whose values are at hand, block after block on one or all devices."""
-    devices = _devices()
+    devices = default_devices()
     block = _block_length(devices[0])
     count = len(frames[0])
     if count <= block:
@@ -96,15 +97,9 @@ def _in_blocks(reference: mujoco.MjModel, dtype: np.dtype, frames: tuple[Array, 
 
 def _in_a_trace(reference: mujoco.MjModel, dtype: np.dtype, frames: tuple[Array, ...]) -> jax.Array:
     """tau (n, nv) of frames that are being traced; the caller's jit decides where they are computed."""
-    bodies = _on_devices(reference, dtype, _devices()[:1])
-    block = _block_length(_devices()[0])
+    bodies = _on_devices(reference, dtype, default_devices()[:1])
+    block = _block_length(default_devices()[0])
     return jax.lax.map(lambda frame: _inverse(*bodies, *frame), frames, batch_size=block)
-
-
-def _devices() -> tuple[jax.Device, ...]:
-    """The device that the user has chosen as JAX's default, else all that this process has."""
-    chosen = getattr(jax.config, "jax_default_device", None)
-    return (chosen,) if isinstance(chosen, jax.Device) else tuple(jax.local_devices(backend=chosen))
 
 
 def _block_length(device: jax.Device) -> int:
@@ -133,7 +128,7 @@ def _program(devices: tuple[jax.Device, ...]) -> tuple[Callable[..., jax.Array],
     """The compiled `_mjx_frames` for these devices, and what places a block of rows on them."""
     if len(devices) == 1:
         return _mjx_frames, lambda rows: rows
-    mesh, split, whole = _mesh(devices), Spec("frames"), Spec()
+    mesh, split, whole = mesh_of(devices), Spec("frames"), Spec()
     shared = jax.shard_map(
         _mjx_frames,
         mesh=mesh,
@@ -155,8 +150,4 @@ def _on_devices(
     # MJX chooses its own implementation by the device; the other one, Warp, does not trace.
     chosen = {"device": devices[0], "impl": "jax"}
     held = mjx.put_model(reference, **chosen), mjx.make_data(reference, **chosen)
-    return held if len(devices) == 1 else jax.device_put(held, NamedSharding(_mesh(devices), Spec()))
-
-
-def _mesh(devices: tuple[jax.Device, ...]) -> Mesh:
-    return Mesh(np.array(devices), ("frames",))
+    return held if len(devices) == 1 else jax.device_put(held, NamedSharding(mesh_of(devices), Spec()))

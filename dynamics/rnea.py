@@ -10,6 +10,7 @@ import numpy as np
 
 from . import native, so3
 from .batches import Batch, as_jax
+from .devices import over_frames
 from .kinematics import (
     NodeFrames,
     node_anchors,
@@ -63,7 +64,12 @@ def rnea(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | Non
     nv = tree.topology.nv
     if nv == 0:
         return jnp.zeros((*batch.leading, 0), batch.dtype)
-    tau = as_jax(batch.here(native.tau_and_flags)) if batch.runs_here() else RNEA(*batch.in_jax())
+    if batch.runs_here():
+        tau = as_jax(batch.here(native.tau_and_flags))
+    elif batch.is_nowhere_yet():
+        tau = over_frames(RNEA, *batch.in_jax())
+    else:
+        tau = RNEA(*batch.in_jax())
     return tau.reshape(*batch.leading, nv)
 
 

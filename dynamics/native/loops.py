@@ -39,6 +39,8 @@ KINDS = (FREE, BALL, SLIDE, HINGE, WELD)
 # Integer arguments: how large a tree is.
 SIZES = ("nnode", "nq", "nv", "nbody", "nv_squared")
 
+_CACHE_LINE = 64  # bytes
+
 # The flags that a function returns.
 NOT_FINITE, NOT_UNIT = 1, 2
 
@@ -144,8 +146,26 @@ class TreeLoops(Emitter):
         with self.loop(INT(0), columns) as column:
             x = self.load(self.at(target, self.scaled(column, self.width)))
             b.store(b.fadd(b.load(seen), b.fsub(x, x)), seen)  # NaN or infinity minus itself is NaN
+        self.prefetch(name, columns, b.add(first, INT(self.width)))
         total = b.load(seen)
         self.raise_flag(b.fcmp_unordered("uno", total, total), NOT_FINITE)
+
+    def prefetch(self, name: str, columns: Value, first: Value) -> None:
+        """Ask for the rows of the tile that starts at `first`, while another is computed.
+
+        Reading in turns with computing, the processor's own prefetching starts anew in every tile.
+        """
+        b = self.builder
+        byte = ir.IntType(8).as_pointer()
+        start = b.bitcast(self.at(self.arguments[name], b.mul(first, columns)), byte)
+        flag = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, flag, flag, flag])
+        full = "llvm.prefetch.p0"
+        module = b.module
+        function = module.globals.get(full) or ir.Function(module, kind, name=full)
+        size = b.mul(self.scaled(columns, self.width), INT(self.dtype.itemsize))
+        with self.loop(INT(0), size, _CACHE_LINE) as place:
+            b.call(function, [b.gep(start, [place]), flag(0), flag(3), flag(1)])
 
     def write_rows(
         self, source: Value, target: Value, columns: Value, first: Value, count: Value, spare: Value
