@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from . import native
@@ -68,18 +67,25 @@ class Batch:
 
     def runs_here(self) -> bool:
         """Whether the compiled loops take the values as they are: at hand, and on the CPU."""
-        arrays = [*jax.tree.leaves(self.tree), *self.states.values()]
-        if not native.serves(self.dtype) or is_traced(*arrays):
+        if not native.serves(self.dtype) or is_traced(*self._arrays()):
             return False
-        held = [device for a in arrays if isinstance(a, jax.Array) for device in a.devices()]
-        if held:
-            return all(device.platform == "cpu" for device in held)
+        held = {device for a in self._arrays() if isinstance(a, jax.Array) for device in a.devices()}
+        if held:  # on several devices JAX shares the work out, or refuses the mixture
+            return len(held) == 1 and held.pop().platform == "cpu"
         return default_platform() == "cpu"
+
+    def _arrays(self) -> list[Array]:
+        return [*jax.tree.leaves(self.tree), *self.states.values()]
 
     def here(self, run: Callable[[Tree, list[np.ndarray], np.dtype], tuple[Any, int]]) -> Any:
         """What the compiled loops make of the frames, which tell whether values must be refused.
 
-        run: given the tree and the states in NumPy, (1, F, ...) each, returns a result and flags.
+        run: given the tree and the states in NumPy, (1, F, ...) each, returns NumPy arrays that nobody else
+            holds, and flags.
+
+        Returns:
+            those as JAX arrays where JAX's own result would be, without a copy if they lie where it wants
+            them.
         """
         frames = [
             np.ascontiguousarray(array, dtype=self.dtype).reshape(
@@ -90,7 +96,9 @@ class Batch:
         result, flags = run(jax.tree.map(np.asarray, self.tree), frames, self.dtype)
         if flags:
             self.check_values()
-        return result
+        bound = (a for a in self._arrays() if isinstance(a, jax.Array) and a.committed)
+        (device,) = next((a.devices() for a in bound), {None})
+        return jax.device_put(result, device, may_alias=True)
 
     def in_jax(self) -> tuple[Tree, list[Array]]:
         """The tree with a leading axis of one body, and the states (1, F, ...), for `primitives`."""
@@ -104,8 +112,7 @@ class Batch:
 
     def is_nowhere_yet(self) -> bool:
         """Whether all arrays are NumPy's, so that the choice of a device is ours."""
-        arrays = [*jax.tree.leaves(self.tree), *self.states.values()]
-        return not any(isinstance(array, jax.Array) for array in arrays)
+        return not any(isinstance(array, jax.Array) for array in self._arrays())
 
     def check_values(self) -> None:
         """Refuse NaN and quaternions far from unit length, where values are at hand.
@@ -131,8 +138,3 @@ def _check_wrench_values(topology: Topology, name: str, values: np.ndarray) -> N
             f"wrench.{name} on body '{topology.body_names[body]}' is not finite at "
             f"{name_frames(bad.any(axis=-1))}; every entry must be a finite number"
         )
-
-
-def as_jax(array: np.ndarray) -> jax.Array:
-    """An array that nobody else holds as a JAX array, without a copy if it lies where JAX wants it."""
-    return jax.dlpack.from_dlpack(array) if array.size else jnp.asarray(array)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import native, so3
-from .batches import Batch, as_jax
+from .batches import Batch
 from .rnea import rnea
 from .topology import BALL, FREE, Topology
 from .tree import Tree
@@ -64,7 +64,7 @@ def rnea_derivatives(
         empty = jnp.zeros((*batch.leading, 0, 0), batch.dtype)
         return RneaDerivatives(empty, empty, empty)
     if batch.runs_here():
-        arrays = [as_jax(array) for array in batch.here(native.derivatives_and_flags)]
+        arrays = batch.here(native.derivatives_and_flags)
     else:
         _, states = batch.in_jax()
         arrays = _by_forward_mode(tree.astype(batch.dtype), [state[0] for state in states])

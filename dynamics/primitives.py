@@ -66,9 +66,11 @@ class RneaPrimitives:
         def implementation(*operands: Array, **options: Any) -> list[Array]:
             return _jitted(primitive, tuple(sorted(options.items(), key=lambda item: item[0])))(*operands)
 
-        def abstract(*operands: Any, **options: Any) -> list[Any]:
-            shapes = jax.eval_shape(functools.partial(plain, block=1, **options), *operands)
-            return [jax.core.ShapedArray(s.shape, s.dtype) for s in shapes]
+        def abstract(*operands: Any, topology: Topology, varied: tuple[bool, ...] = ()) -> list[Any]:
+            if name == "rnea_adjoint":  # like what it differentiates in
+                return [jax.core.ShapedArray(o.shape, o.dtype) for o, v in zip(operands, varied) if v]
+            qvel = operands[LEAVES + 1]
+            return [jax.core.ShapedArray((*qvel.shape[:2], topology.nv), qvel.dtype)]
 
         primitive.def_impl(implementation)
         primitive.def_abstract_eval(abstract)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import native, so3
-from .batches import Batch, as_jax
+from .batches import Batch
 from .devices import over_frames
 from .kinematics import (
     NodeFrames,
@@ -65,7 +65,7 @@ def rnea(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | Non
     if nv == 0:
         return jnp.zeros((*batch.leading, 0), batch.dtype)
     if batch.runs_here():
-        tau = as_jax(batch.here(native.tau_and_flags))
+        tau = batch.here(native.tau_and_flags)
     elif batch.is_nowhere_yet():
         tau = over_frames(RNEA, *batch.in_jax())
     else:

@@ -128,7 +128,7 @@ class Topology:
     def quaternion_addresses(self) -> np.ndarray:
         """Where each unit quaternion (free and ball joints) starts in qpos."""
         first, (_, _, balls, frees) = self.qpos_addresses, self.joints
-        return np.sort(np.append(first[balls], first[frees] + 3))
+        return np.sort(np.append(first[balls], first[frees] + 3)).astype(np.int32)
 
     def joint_at_position(self, index: int) -> str:
         """Name of the joint to which entry `index` of qpos belongs."""
@@ -142,7 +142,7 @@ class Topology:
     def joints(self) -> JointsByType:
         """Indices of the joints, sorted by type."""
         types = np.array(self.joint_types, int)
-        return JointsByType(*(np.flatnonzero(types == t) for t in (HINGE, SLIDE, BALL, FREE)))
+        return JointsByType(*(_indices(np.flatnonzero(types == t)) for t in (HINGE, SLIDE, BALL, FREE)))
 
     @cached_property
     def nodes(self) -> tuple[Node, ...]:
@@ -261,4 +261,10 @@ def _name(model: mujoco.MjModel, kind: mujoco.mjtObj, index: int) -> str:
 
 
 def _starts(counts: Iterable[int]) -> np.ndarray:
-    return np.cumsum([0, *counts])[:-1]
+    return _indices(np.cumsum([0, *counts])[:-1])
+
+
+def _indices(values: np.ndarray) -> np.ndarray:
+    # JAX remembers a constant array in the type that it had at first: int64 would be one type with x64 on and
+    # another with x64 off.
+    return values.astype(np.int32)

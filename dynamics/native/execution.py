@@ -147,7 +147,10 @@ def _in_threads(run: Callable[[Iterable[int]], int], pieces: int, frames: int) -
     if threads == 1:
         return run(range(pieces))
     others = [_pool(os.getpid()).submit(run, shared) for _ in range(threads - 1)]
-    flags = run(shared)
+    try:
+        flags = run(shared)
+    finally:  # whatever happens here: once this returns, nobody may write any more
+        concurrent.futures.wait(others)
     for other in others:
         flags |= other.result()
     return flags

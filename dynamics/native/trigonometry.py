@@ -64,11 +64,13 @@ def sine_and_cosine(emitter: Emitter, angle: Value) -> tuple[Value, Value]:
     sine = b.select(bit(2, 0), b.fneg(sine), sine)
     cosine = b.select(bit(2, 1), b.fneg(cosine), cosine)
 
-    # The few large angles, all lanes of them, by the library.
+    # The few large angles by the library. Other lanes keep their own: what a frame gives must not depend on
+    # its neighbours.
     near = b.fcmp_ordered("<=", b.call(emitter.intrinsic("fabs"), [angle]), emitter.constant(_LARGEST[dtype]))
     far = b.icmp_signed("!=", b.bitcast(near, ir.IntType(width)), ir.IntType(width)(-1))
     results = [emitter.variable(emitter.vector, value) for value in (sine, cosine)]
     with b.if_then(far, likely=False):
         for name, place in zip(("sin", "cos"), results):
-            b.store(b.call(emitter.intrinsic(name), [angle]), place)
+            exact = b.call(emitter.intrinsic(name), [angle])
+            b.store(b.select(near, b.load(place), exact), place)
     return tuple(b.load(place) for place in results)
