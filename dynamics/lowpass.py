@@ -9,8 +9,8 @@ from scipy import signal
 
 from .errors import TrajectoryError
 
-# Of the filter's impulse response so little may be cut off when its length is determined.
-_NEGLIGIBLE = 1e-9
+# Of the filter's impulse response so little may be cut off when its length is determined: less than rounding.
+_NEGLIGIBLE = 1e-17
 _LONGEST = 20_000
 # Share of the frame rate below which a filter's poles cannot be told from 1 (and its response lasts
 # tens of thousands of frames).

@@ -10,6 +10,7 @@ Hamilton's convention, which is MuJoCo's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -53,17 +54,26 @@ def compose(a: Array, b: Array) -> Array:
 
 def multiply(p: Array, q: Array) -> Array:
     """Hamilton product p q of (..., 4) quaternions: q_A_C = multiply(q_A_B, q_B_C)."""
-    xp = _namespace(p, q)
-    pw, px, py, pz = (p[..., i] for i in range(4))
-    qw, qx, qy, qz = (q[..., i] for i in range(4))
-    return xp.stack(
-        [
-            pw * qw - px * qx - py * qy - pz * qz,
-            pw * qx + px * qw + py * qz - pz * qy,
-            pw * qy - px * qz + py * qw + pz * qx,
-            pw * qz + px * qy - py * qx + pz * qw,
-        ],
-        axis=-1,
+    return _namespace(p, q).stack(multiply_components(components(p), components(q)), axis=-1)
+
+
+def components(q: Array) -> tuple[Array, ...]:
+    """The four components (...) of quaternions (..., 4)."""
+    return tuple(q[..., i] for i in range(4))
+
+
+def multiply_components(p: Sequence[Array], q: Sequence[Array]) -> tuple[Array, ...]:
+    """The components of the Hamilton product p q from those of p and q.
+
+    Where quaternions are kept as four arrays, XLA fuses what surrounds the product with it.
+    """
+    pw, px, py, pz = p
+    qw, qx, qy, qz = q
+    return (
+        pw * qw - px * qx - py * qy - pz * qz,
+        pw * qx + px * qw + py * qz - pz * qy,
+        pw * qy - px * qz + py * qw + pz * qx,
+        pw * qz + px * qy - py * qx + pz * qw,
     )
 
 

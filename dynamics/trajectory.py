@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import mujoco
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
-from . import gaps, lowpass, so3
+from . import gaps, lowpass, traced_trajectory
 from .errors import StateError, TrajectoryError
-from .states import as_float64, check_values
+from .motion_rows import MotionRows
+from .precision import canonical_dtype
+from .samples import SPLINE_DEGREE, checked, continuous, low_pass, require_fps, spline_rates
+from .states import as_array, is_traced
 from .topology import Topology
 
 Array = Any  # a numpy.ndarray, a jax.Array or a tracer
 
-_SPLINE_DEGREE = 5
 # A frame is valid if no more than this share of what it is computed from lies beyond the recording.
 _EXTRAPOLATED_SHARE = 0.01
 
@@ -48,7 +49,12 @@ class Trajectory:
 def trajectory(model: mujoco.MjModel, qpos: Any, fps: float, cutoff: float | None = 6.0) -> Trajectory:
     """The motion smoothed, with its velocities and accelerations, frame by frame.
 
-    A reference calculation in float64 NumPy and SciPy; it neither traces nor runs on a device.
+    Of arrays with values this is a calculation in float64 by NumPy and SciPy, with every check below. A
+    traced qpos (under jit, vmap, grad, jacfwd) gives the same numbers to rounding, in its own float type,
+    and takes a few megabytes beside input and output; the model, fps and cutoff are constants of the trace.
+    Its values are not looked at: NaN are not gaps, `valid` follows from T, fps and cutoff alone, and
+    quaternions of any length are normalised. In float32 the rounding error of qacc is about 1e-5 fps^2
+    times the size of qpos: keep the root near the origin, or trace in float64.
 
     Smoothing: a zero-lag Butterworth low-pass (forward and backward, fourth order together) whose gain at
     `cutoff` is -3 dB for both passes together (see lowpass.py). Positions, slides and hinges are filtered
@@ -78,12 +84,12 @@ def trajectory(model: mujoco.MjModel, qpos: Any, fps: float, cutoff: float | Non
     Args:
         model: what the motion belongs to; it is only read.
         qpos: (T, nq) m, rad and quaternions wxyz (length 1 within 1e-3, then normalised); NaN in the rows
-            of frames that were not recorded.
+            of frames that were not recorded. Batches come by vmap.
         fps: frames a second, Hz; the samples are equally spaced.
         cutoff: effective -3 dB frequency, Hz, below fps / 2; None for no filter.
 
     Returns:
-        A Trajectory with T frames in float64.
+        A Trajectory with T frames, NumPy arrays in float64 or as traced as qpos.
 
     Raises:
         ModelError: as `Tree.from_mjmodel`.
@@ -97,111 +103,60 @@ def trajectory(model: mujoco.MjModel, qpos: Any, fps: float, cutoff: float | Non
     `omega = 2 q* q'`.
     """
     topology = Topology.from_mjmodel(model)
-    samples, missing = _check(topology, qpos, fps)
-    lost = _lost_share(fps, cutoff)
-    needed = _frames_needed(lost)
-    if len(samples) < needed:
-        raise TrajectoryError(
-            f"the clip has {len(samples)} frames; a cutoff of {cutoff} Hz at {fps:g} frames a second needs "
-            f"at least {needed} for one frame that is not extrapolated"
-        )
-    from_start = np.arange(len(samples))
-    # Beyond the length of the weights nothing is lost.
-    share = np.append(lost, 0.0)
-    from_start = np.minimum(from_start, len(lost))
-    beyond = share[from_start] + share[from_start[::-1]] + gaps.missing_share(missing, lost)
-    valid = beyond <= _EXTRAPOLATED_SHARE
-    if not valid.any():
-        raise TrajectoryError(
-            f"{int(missing.sum())} of {len(samples)} frames were not recorded; at a cutoff of {cutoff} Hz no "
-            f"frame is far enough from a gap (an unbroken run of {needed} frames has one)"
-        )
-    samples = _continuous(topology, samples, missing)
+    if is_traced(qpos):
+        return _traced(topology, qpos, fps, cutoff)
+    samples, missing = checked(topology, qpos, fps)
+    valid = _valid(missing, fps, cutoff)
+    samples = continuous(topology, samples, missing)
     if cutoff is not None:
-        samples = _smooth(topology, samples, lowpass.design(cutoff, fps))
+        samples = low_pass(topology, samples, lowpass.design(cutoff, fps))
     qvel, qacc = _differentiate(topology, samples, fps)
     return Trajectory(np.arange(len(samples)) / fps, samples, qvel, qacc, valid)
 
 
-def _check(topology: Topology, qpos: Any, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """The samples (T, nq), and (T,) which of them were not recorded."""
-    samples = as_float64("qpos", qpos)
-    if samples.ndim != 2 or samples.shape[1] != topology.nq:
-        raise StateError(f"qpos has shape {samples.shape}; this model needs (T, {topology.nq})")
-    missing = gaps.missing_frames(samples)
-    if len(missing) and missing.all():
-        raise StateError(f"none of the {len(missing)} frames was recorded: every row of qpos is NaN")
-    # Checked with a recorded row in their place, so that the frames of a message are the caller's.
-    check_values(topology, "qpos", np.where(missing[:, None], samples[np.argmin(missing)], samples))
-    if not (isinstance(fps, int | float | np.number) and math.isfinite(fps) and fps > 0):
-        raise TrajectoryError(f"fps is {fps!r}; accepted: a finite number of frames a second above 0")
-    return samples, missing
+def _traced(topology: Topology, qpos: Array, fps: float, cutoff: float | None) -> Trajectory:
+    qpos = as_array("qpos", qpos)
+    if qpos.ndim != 2 or qpos.shape[1] != topology.nq:
+        raise StateError(f"qpos has shape {qpos.shape}; this model needs (T, {topology.nq}), batches by vmap")
+    require_fps(fps)
+    frames = len(qpos)
+    valid = _valid(np.zeros(frames, dtype=bool), fps, cutoff)
+    dtype = canonical_dtype(qpos)
+    rate, limit = float(fps), None if cutoff is None else float(cutoff)
+    smooth, qvel, qacc = traced_trajectory.smooth_and_differentiate(topology, qpos.astype(dtype), rate, limit)
+    return Trajectory(jnp.asarray(np.arange(frames) / fps, dtype), smooth, qvel, qacc, jnp.asarray(valid))
 
 
-def _quaternions(topology: Topology, samples: np.ndarray) -> list[np.ndarray]:
-    """Views (T, 4) of the samples' quaternions."""
-    return [samples[:, address : address + 4] for address in topology.quaternion_addresses]
-
-
-def _continuous(topology: Topology, samples: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """The samples with gaps bridged, and unit quaternions on the same side of the sphere as the last."""
-    samples = samples.copy()
-    recorded = samples[~missing]
-    for q in _quaternions(topology, recorded):
-        flips = np.where((q[1:] * q[:-1]).sum(axis=-1) < 0, -1, 1)
-        q *= np.cumprod(np.append(1, flips))[:, None]
-        q[:] = so3.normalize(q)
-    samples[~missing] = recorded
-    if missing.any():
-        samples = gaps.bridge(samples, missing)
-        for q in _quaternions(topology, samples):
-            q[:] = so3.normalize(q)
-    return samples
-
-
-def _smooth(topology: Topology, samples: np.ndarray, sections: np.ndarray) -> np.ndarray:
-    padding = min(len(samples) - 1, lowpass.decay(sections))
-    before, after = samples[padding:0:-1], samples[-2 : -padding - 2 : -1]
-    ends = [(samples[:1], before), (samples[-1:], after)]
-    reflected = [2 * end - inner for end, inner in ends]
-    for (end, inner), outer in zip(ends, reflected):
-        views = (_quaternions(topology, array) for array in (end, inner, outer))
-        for q_end, q_inner, q_outer in zip(*views):
-            q_outer[:] = so3.multiply(so3.multiply(q_end, so3.conjugate(q_inner)), q_end)
-    padded = np.concatenate([reflected[0], samples, reflected[1]])
-    smoothed = lowpass.smooth(sections, padded)[padding : padding + len(samples)].copy()
-    for q in _quaternions(topology, smoothed):
-        q[:] = so3.normalize(q)
-    return smoothed
+def _valid(missing: np.ndarray, fps: float, cutoff: float | None) -> np.ndarray:
+    """(T,) which frames rest on the recording, of which the frames `missing` (T,) are no part."""
+    if not isinstance(cutoff, int | float | np.number | None):
+        raise TrajectoryError(f"cutoff is {cutoff!r}; accepted: a number of Hz, or None for no filter")
+    lost = _lost_share(fps, cutoff)
+    needed = _frames_needed(lost)
+    frames = len(missing)
+    if frames < needed:
+        raise TrajectoryError(
+            f"the clip has {frames} frames; a cutoff of {cutoff} Hz at {fps:g} frames a second needs "
+            f"at least {needed} for one frame that is not extrapolated"
+        )
+    # Beyond the length of the weights nothing is lost.
+    share = np.append(lost, 0.0)
+    from_start = np.minimum(np.arange(frames), len(lost))
+    beyond = share[from_start] + share[from_start[::-1]] + gaps.missing_share(missing, lost)
+    valid = beyond <= _EXTRAPOLATED_SHARE
+    if not valid.any():
+        raise TrajectoryError(
+            f"{int(missing.sum())} of {frames} frames were not recorded; at a cutoff of {cutoff} Hz no "
+            f"frame is far enough from a gap (an unbroken run of {needed} frames has one)"
+        )
+    return valid
 
 
 def _differentiate(topology: Topology, samples: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    rates, second_rates = _spline_rates(samples, fps)
-    qvel = np.empty((len(samples), topology.nv))
-    qacc = np.empty_like(qvel)
-    (hinges, slides, balls, frees), position = topology.joints, topology.qpos_addresses
-    dof = topology.dof_addresses
-    plain = [(position[j], dof[j], 1) for j in (*hinges, *slides)] + [(position[j], dof[j], 3) for j in frees]
-    for q_at, v_at, count in plain:
-        qvel[:, v_at : v_at + count] = rates[:, q_at : q_at + count]
-        qacc[:, v_at : v_at + count] = second_rates[:, q_at : q_at + count]
-    turning = [(position[j], dof[j]) for j in balls] + [(position[j] + 3, dof[j] + 3) for j in frees]
-    for q_at, v_at in turning:
-        s, s_rate, s_second = (a[:, q_at : q_at + 4] for a in (samples, rates, second_rates))
-        inverse = so3.conjugate(s)
-        omega = 2 * so3.multiply(inverse, s_rate)[:, 1:]
-        stretch = 2 * (s * s_rate).sum(axis=-1, keepdims=True)
-        qvel[:, v_at : v_at + 3] = omega
-        qacc[:, v_at : v_at + 3] = 2 * so3.multiply(inverse, s_second)[:, 1:] - stretch * omega
-    return qvel, qacc
-
-
-def _spline_rates(samples: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """First and second time derivatives at the samples (T, n) of the quintic spline through them."""
-    # In units of frames, which keeps the spline's equations well scaled whatever the rate.
-    frames = np.arange(len(samples), dtype=np.float64)
-    spline = make_interp_spline(frames, samples, k=_SPLINE_DEGREE)
-    return spline(frames, 1) * fps, spline(frames, 2) * fps**2
+    rows_of = MotionRows.of(topology)
+    curves = map(rows_of.from_qpos, (samples, *spline_rates(samples, fps)))
+    qvel, qacc = map(rows_of.to_dofs, rows_of.motion(*curves))
+    return np.ascontiguousarray(qvel), np.ascontiguousarray(qacc)
 
 
 @functools.lru_cache(maxsize=64)
@@ -216,13 +171,13 @@ def _lost_share(fps: float, cutoff: float | None) -> np.ndarray:
     impulse[half] = 1
     if sections is not None:
         impulse = lowpass.smooth(sections, impulse)
-    weights = np.abs(_spline_rates(impulse, 1.0)[1][half:, 0])
+    weights = np.abs(spline_rates(impulse, 1.0)[1][half:, 0])
     total = 2 * weights.sum() - weights[0]
     return np.append(np.cumsum(weights[:0:-1])[::-1], 0.0) / total
 
 
 def _frames_needed(lost: np.ndarray) -> int:
     """Frames of the shortest clip with a valid frame: its middle one loses the least."""
-    lengths = np.arange(_SPLINE_DEGREE + 1, 2 * len(lost))
+    lengths = np.arange(SPLINE_DEGREE + 1, 2 * len(lost))
     middle = lost[(lengths - 1) // 2] + lost[lengths // 2]
     return int(lengths[np.argmax(middle <= _EXTRAPOLATED_SHARE)])
