@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .mjx_inverse import mjx_inverse
     from .mujoco_inverse import mujoco_inverse
     from .rnea import rnea
+    from .torques import torques
     from .trajectory import Trajectory, trajectory
     from .tree import Tree
     from .wrench import Wrench
@@ -50,6 +51,7 @@ _HOME = {
     "random_states": "agreement",
     "rnea": "rnea",
     "rnea_derivatives": "derivatives",
+    "torques": "torques",
     "trajectory": "trajectory",
 }
 __all__ = sorted(_HOME)

@@ -24,6 +24,8 @@ from .topology import Topology
 
 Array = Any  # a numpy.ndarray, a jax.Array or a tracer
 
+Finish = Callable[[Any, Array, Array, Array], Any]
+
 _ROUNDING = 1e-16
 # Frames of a window. On a processor its rows stay in the cache; an accelerator wants work for all its cores.
 _CPU_WINDOW, _ACCELERATOR_WINDOW = 2048, 65536
@@ -57,14 +59,37 @@ def low_pass(fps: float, cutoff: float) -> Filter:
     return Filter(forward, backward, Recursion.from_response(both, poles), lowpass.decay(sections), reach)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2, 3))
 def smooth_and_differentiate(
     topology: Topology, qpos: Array, fps: float, cutoff: float | None
 ) -> tuple[Array, Array, Array]:
     """The smoothed qpos (T, nq), qvel (T, nv) and qacc (T, nv) of a motion qpos (T, nq) without gaps.
 
+    Memory as in `over_windows`.
+    """
+    made: tuple[Array, Array, Array] = over_windows(topology, qpos, fps, cutoff, _states, None)
+    return made
+
+
+def _states(_: None, qpos: Array, qvel: Array, qacc: Array) -> tuple[Array, Array, Array]:
+    return qpos, qvel, qacc
+
+
+@functools.partial(jax.jit, static_argnums=(0, 2, 3, 4))
+def over_windows(
+    topology: Topology, qpos: Array, fps: float, cutoff: float | None, finish: Finish, operands: Any
+) -> Any:
+    """finish(operands, qpos, qvel, qacc) of a motion qpos (T, nq) without gaps, smoothed and differentiated.
+
     Memory beside input and output is that of a few windows, in reverse mode too: a window's derivative is
     computed from the window again. `_LONGEST_MARGIN` says where that ends.
+
+    Args:
+        topology: what the motion belongs to.
+        qpos: (T, nq).
+        fps, cutoff: as `trajectory`.
+        finish: what is made of the states of some frames (n, ...), frame by frame: arrays (n, ...). One
+            object from call to call, on which the compiled program is kept.
+        operands: a pytree of arrays that it needs beside.
     """
     rows_of = MotionRows.of(topology)
     scheme = None if cutoff is None else low_pass(fps, cutoff)
@@ -73,8 +98,9 @@ def smooth_and_differentiate(
     # At least the square root, so that the frames that fill the last window are few against it.
     window = max(least, 2 * margin, 2 * math.isqrt(len(qpos)))
     if len(qpos) < 2 * window or margin > _LONGEST_MARGIN:
-        return _whole(rows_of, qpos, fps, scheme)
-    return _in_windows(rows_of, qpos, fps, scheme, margin, math.ceil(len(qpos) / window))
+        return finish(operands, *_whole(rows_of, qpos, fps, scheme))
+    made = functools.partial(finish, operands)
+    return _in_windows(rows_of, qpos, fps, scheme, margin, math.ceil(len(qpos) / window), made)
 
 
 @functools.partial(jax.checkpoint, static_argnums=(0, 2, 3))
@@ -98,9 +124,18 @@ def _whole(rows_of: MotionRows, qpos: Array, fps: float, scheme: Filter | None) 
 
 
 def _in_windows(
-    rows_of: MotionRows, qpos: Array, fps: float, scheme: Filter | None, margin: int, count: int
-) -> tuple[Array, Array, Array]:
-    """The trajectory in `count` windows, each with `margin` frames of its neighbours on either side."""
+    rows_of: MotionRows,
+    qpos: Array,
+    fps: float,
+    scheme: Filter | None,
+    margin: int,
+    count: int,
+    finish: Callable[[Array, Array, Array], Any],
+) -> Any:
+    """The trajectory in `count` windows, each with `margin` frames of its neighbours on either side.
+
+    finish: made of the states (window, ...) of each window before the next.
+    """
     frames, nq = qpos.shape
     window = math.ceil(frames / count)
     spare = count * window - frames  # frames that the last window lacks
@@ -128,7 +163,7 @@ def _in_windows(
         return rows_of.motion(rows[:, edge:-edge], first, second)
 
     @jax.checkpoint
-    def step(sign: Array, pieces: tuple[Array, ...]) -> tuple[Array, tuple[Array, Array, Array]]:
+    def step(sign: Array, pieces: tuple[Array, ...]) -> tuple[Array, Any]:
         index, *parts = pieces
         rows = rows_of.from_qpos(jnp.concatenate(parts))
         rows, sign = _apart(index, prepare, rows, sign)
@@ -136,12 +171,12 @@ def _in_windows(
             rows = _apart(index, low_passed, rows)
         first, second = _apart(index, rates, rows, index)
         qvel, qacc = _apart(index, motion, rows, first, second)
-        return sign, (rows_of.to_qpos(rows[:, edge:-edge]), rows_of.to_dofs(qvel), rows_of.to_dofs(qacc))
+        smooth = rows_of.to_qpos(rows[:, edge:-edge])
+        return sign, finish(smooth, rows_of.to_dofs(qvel), rows_of.to_dofs(qacc))
 
     one = jnp.ones((rows_of.turns, 1), qpos.dtype)
     _, made = jax.lax.scan(step, one, (jnp.arange(count), earlier, blocks, later))
-    smooth, qvel, qacc = (a.reshape(count * window, a.shape[-1])[:frames] for a in made)
-    return smooth, qvel, qacc
+    return jax.tree.map(lambda a: a.reshape(count * window, *a.shape[2:])[:frames], made)
 
 
 def _apart(index: Array, function: Callable[..., Any], *arrays: Array) -> Any:

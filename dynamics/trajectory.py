@@ -115,16 +115,27 @@ def trajectory(model: mujoco.MjModel, qpos: Any, fps: float, cutoff: float | Non
 
 
 def _traced(topology: Topology, qpos: Array, fps: float, cutoff: float | None) -> Trajectory:
+    qpos, rate, limit, valid = checked_trace(topology, qpos, fps, cutoff)
+    smooth, qvel, qacc = traced_trajectory.smooth_and_differentiate(topology, qpos, rate, limit)
+    time = jnp.asarray(np.arange(len(qpos)) / fps, qpos.dtype)
+    return Trajectory(time, smooth, qvel, qacc, jnp.asarray(valid))
+
+
+def checked_trace(
+    topology: Topology, qpos: Array, fps: float, cutoff: float | None
+) -> tuple[Array, float, float | None, np.ndarray]:
+    """What `traced_trajectory` takes, in JAX's float type: qpos, fps and cutoff; and `Trajectory.valid`.
+
+    Raises:
+        StateError, TrajectoryError: as `trajectory`, but for values.
+    """
     qpos = as_array("qpos", qpos)
     if qpos.ndim != 2 or qpos.shape[1] != topology.nq:
         raise StateError(f"qpos has shape {qpos.shape}; this model needs (T, {topology.nq}), batches by vmap")
     require_fps(fps)
-    frames = len(qpos)
-    valid = _valid(np.zeros(frames, dtype=bool), fps, cutoff)
-    dtype = canonical_dtype(qpos)
-    rate, limit = float(fps), None if cutoff is None else float(cutoff)
-    smooth, qvel, qacc = traced_trajectory.smooth_and_differentiate(topology, qpos.astype(dtype), rate, limit)
-    return Trajectory(jnp.asarray(np.arange(frames) / fps, dtype), smooth, qvel, qacc, jnp.asarray(valid))
+    valid = _valid(np.zeros(len(qpos), dtype=bool), fps, cutoff)
+    limit = None if cutoff is None else float(cutoff)
+    return qpos.astype(canonical_dtype(qpos)), float(fps), limit, valid
 
 
 def _valid(missing: np.ndarray, fps: float, cutoff: float | None) -> np.ndarray:
