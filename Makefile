@@ -28,6 +28,8 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/loading.py
 	$(BIN)/python benchmarks/shapes.py
+	$(BIN)/python benchmarks/inverse_dynamics.py
+	$(BIN)/python benchmarks/recovery.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

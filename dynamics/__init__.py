@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .mjx_inverse import mjx_inverse
     from .mujoco_inverse import mujoco_inverse
     from .rnea import rnea
+    from .smoothing import Kernels, Smoothed, smooth
     from .torques import torques
     from .trajectory import Trajectory, trajectory
     from .tree import Tree
@@ -34,7 +35,9 @@ _HOME = {
     "Error": "errors",
     "FullInverse": "full_inverse",
     "InverseDynamics": "inverse_dynamics",
+    "Kernels": "smoothing",
     "ModelError": "errors",
+    "Smoothed": "smoothing",
     "StateError": "errors",
     "RneaDerivatives": "derivatives",
     "States": "agreement",
@@ -51,6 +54,7 @@ _HOME = {
     "random_states": "agreement",
     "rnea": "rnea",
     "rnea_derivatives": "derivatives",
+    "smooth": "smoothing",
     "torques": "torques",
     "trajectory": "trajectory",
 }

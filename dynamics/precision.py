@@ -23,7 +23,7 @@ def canonical_dtype(array: Any) -> np.dtype:
     Integers and booleans become JAX's default float. Warns once a process where float64 input is cut to
     float32 because `jax_enable_x64` is off.
     """
-    given = np.dtype(array.dtype)
+    given = np.dtype(array.dtype).newbyteorder("=")  # files may bring the other order of bytes
     if not jnp.issubdtype(given, jnp.floating):
         return np.dtype(jnp.result_type(float))
     kept = np.dtype(jax.dtypes.canonicalize_dtype(given))

@@ -54,7 +54,8 @@ class RneaPrimitives:
 
     def __call__(self, trees: Tree, states: Sequence[Array]) -> Array:
         """tau (B, F, nv). trees: arrays with a leading axis; states: qpos, qvel, qacc, force and torque."""
-        (tau,) = self.forward_p.bind(*jax.tree.leaves(trees), *states, topology=trees.topology)
+        operands = _alike_in_shard_map([*jax.tree.leaves(trees), *states])
+        (tau,) = self.forward_p.bind(*operands, topology=trees.topology)
         return tau
 
     def _primitive(
@@ -67,10 +68,10 @@ class RneaPrimitives:
             return _jitted(primitive, tuple(sorted(options.items(), key=lambda item: item[0])))(*operands)
 
         def abstract(*operands: Any, topology: Topology, varied: tuple[bool, ...] = ()) -> list[Any]:
-            if name == "rnea_adjoint":  # like what it differentiates in
-                return [jax.core.ShapedArray(o.shape, o.dtype) for o, v in zip(operands, varied) if v]
-            qvel = operands[LEAVES + 1]
-            return [jax.core.ShapedArray((*qvel.shape[:2], topology.nv), qvel.dtype)]
+            # An adjoint is like what it differentiates in; tau and its tangent are like qvel.
+            of_adjoint = [o for o, v in zip(operands, varied) if v]
+            like = of_adjoint if name == "rnea_adjoint" else [operands[LEAVES + 1]]
+            return [operand.update(weak_type=False) for operand in like]
 
         primitive.def_impl(implementation)
         primitive.def_abstract_eval(abstract)
@@ -139,6 +140,8 @@ class RneaPrimitives:
             results.append(jax.ShapeDtypeStruct(parameters.shape, parameters.dtype))
         call = jax.ffi.ffi_call(native.ADJOINT_TARGET, results)
         bars = call(native.node_table(topology), parameters, *states, tau_bar)
+        # In shard_map a call's results would count as shared by the devices.
+        *bars, _ = _alike_in_shard_map([*bars, parameters])
         leaf_bars = pull(bars[-1]) if of_bodies else leaves
         every = [*leaf_bars, *bars[: len(states)]]
         return [bar for bar, v in zip(every, varied) if v]
@@ -172,6 +175,23 @@ def _if_native(native_rule: Any, plain: Any, *operands: Array, **options: Any) -
     """The compiled loops for the float types that they know, where this machine can compile them."""
     run = native_rule if native.serves(operands[-1].dtype) else plain
     return run(*operands, **options)
+
+
+def _alike_in_shard_map(operands: Sequence[Array]) -> Sequence[Array]:
+    """The operands, all of them varying over the mesh axes over which one of them does.
+
+    Inside shard_map JAX tracks which values differ between devices. Its own operations take mixtures; the
+    derivative of this step sums over the devices what belongs to an operand that they share.
+    """
+
+    def axes(operand: Array) -> frozenset[Any]:
+        kind = jax.typeof(operand)
+        # JAX before 0.10 calls it vma.
+        return kind.mat.varying if hasattr(kind, "mat") else getattr(kind, "vma", frozenset())
+
+    every = frozenset().union(*map(axes, operands))
+    missing = [tuple(sorted(every - axes(operand), key=str)) for operand in operands]
+    return [jax.lax.pcast(o, m, to="varying") if m else o for o, m in zip(operands, missing)]
 
 
 def _plain_jvp(plain: Any, primals: Any, tangents: Any, **options: Any) -> tuple[Any, Any]:

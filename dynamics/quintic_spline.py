@@ -18,9 +18,9 @@ REACH = 48
 
 # The quintic B-spline at the nodes, and its derivatives as weights of the coefficients from two frames
 # before to two frames after.
-_VALUES = np.array([1, 26, 66, 26, 1]) / 120
-_FIRST = np.array([-1, -10, 0, 10, 1]) / 24
-_SECOND = np.array([1, 2, -6, 2, 1]) / 6
+VALUES = np.array([1, 26, 66, 26, 1]) / 120
+FIRST = np.array([-1, -10, 0, 10, 1]) / 24
+SECOND = np.array([1, 2, -6, 2, 1]) / 6
 
 
 def rates(rows: Array, fps: float) -> tuple[Array, Array]:
@@ -67,7 +67,7 @@ def _derivatives(coefficients: Array, fps: float) -> tuple[Array, Array]:
     shifted = [coefficients[:, k : k + frames] for k in range(5)]
     first, second = (
         sum(float(weight) * part for weight, part in zip(weights, shifted) if weight)
-        for weights in (_FIRST * fps, _SECOND * fps**2)
+        for weights in (FIRST * fps, SECOND * fps**2)
     )
     return first, second
 
@@ -75,9 +75,9 @@ def _derivatives(coefficients: Array, fps: float) -> tuple[Array, Array]:
 @functools.cache
 def _coefficients() -> Recursion:
     """From samples to the coefficients of the B-splines whose sum passes through them, far from any end."""
-    poles = np.roots(_VALUES)
+    poles = np.roots(VALUES)
     size = 4 * REACH
-    shares = sum(value * np.eye(size, k=k) for k, value in zip(range(-2, 3), _VALUES))
+    shares = sum(value * np.eye(size, k=k) for k, value in zip(range(-2, 3), VALUES))
     response = np.linalg.solve(shares, np.eye(size)[size // 2])[size // 2 :]
     return Recursion.from_response(response[:3], poles[np.abs(poles) < 1])
 
@@ -93,7 +93,7 @@ def _end_coefficients(frames: int) -> np.ndarray:
     rates = spline_rates(samples, 1.0)
     bands = [
         [weight * np.eye(frames, frames + 4, k=k) for k, weight in enumerate(weights)]
-        for weights in (_VALUES, _FIRST, _SECOND)
+        for weights in (VALUES, FIRST, SECOND)
     ]
     value, *slopes = (sum(band) for band in bands)
     equations = np.concatenate([value, *(slope[[0, -1]] for slope in slopes)])

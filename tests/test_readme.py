@@ -24,6 +24,20 @@ def run(code, folder):
     )
 
 
+DOCUMENTED = [
+    pytest.param(block, id=f"{path.stem}-{number}")
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL))
+    if path.stem != "simulation"  # whose blocks test_simulators.py runs where the simulators are
+]
+
+
+@pytest.mark.parametrize("block", DOCUMENTED)
+def test_what_the_documents_show_runs(block, tmp_path):
+    result = run(block, tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
 def test_there_are_six_examples():
     assert len(BLOCKS) == 5
     assert len(EXAMPLES) == 6

@@ -24,7 +24,7 @@ _FEWEST = 8
 class Noise:
     """A smoother's estimate of the samples' noise.
 
-    On clips of three to five seconds the median of sigma over the joints is right to 3 % at 60 frames a
+    On clips of three to five seconds the median of sigma over the joints is right to 4 % at 60 frames a
     second, and up to 20 % too large at 30 where movements are fast. Of a single joint it can be several times
     too large: movement that the frame rate cannot tell from noise. Correlation of .8 and more is often found
     a step too high (.9 for .8), and sigma with it, by up to a half: what changes from frame to frame, and so

@@ -22,11 +22,11 @@ from scipy import sparse
 from scipy.interpolate import BSpline
 from scipy.linalg import lapack
 
+from ..quintic_spline import FIRST, SECOND, VALUES
+
 DEGREE = 5
 # Weights of the five B-splines that are not zero at a knot, for value, slope and curvature.
-_STENCILS = np.array(
-    [[1, 26, 66, 26, 1], [-5, -50, 0, 50, 5], [20, 40, -120, 40, 20]], dtype=np.float64
-) / np.array([[120], [120], [120]])
+_STENCILS = np.stack([VALUES, FIRST, SECOND])
 
 
 @dataclass(frozen=True, eq=False)
