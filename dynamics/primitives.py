@@ -124,26 +124,21 @@ class RneaPrimitives:
     # Compiled loops
 
     def _native_forward(self, *operands: Array, topology: Topology) -> list[Array]:
+        from .native import ffi
+
         leaves, states = _split(operands)
-        shape = jax.ShapeDtypeStruct((*states[1].shape[:2], topology.nv), states[1].dtype)
         parameters = jax.vmap(lambda *a: _parameters(topology, a))(*leaves)
-        call = jax.ffi.ffi_call(native.FORWARD_TARGET, [shape])
-        return list(call(native.node_table(topology), parameters, *states))
+        return [ffi.forward(native.node_table(topology), topology.nbody, parameters, states)]
 
     def _native_adjoint(self, *operands: Array, topology: Topology, varied: tuple[bool, ...]) -> list[Array]:
+        from .native import ffi
+
         *primals, tau_bar = operands
         leaves, states = _split(primals)
-        of_bodies = any(varied[: len(leaves)])
         parameters, pull = jax.vjp(jax.vmap(lambda *a: _parameters(topology, a)), *leaves)
-        results = [jax.ShapeDtypeStruct(s.shape, s.dtype) for s in states]
-        if of_bodies:
-            results.append(jax.ShapeDtypeStruct(parameters.shape, parameters.dtype))
-        call = jax.ffi.ffi_call(native.ADJOINT_TARGET, results)
-        bars = call(native.node_table(topology), parameters, *states, tau_bar)
-        # In shard_map a call's results would count as shared by the devices.
-        *bars, _ = _alike_in_shard_map([*bars, parameters])
-        leaf_bars = pull(bars[-1]) if of_bodies else leaves
-        every = [*leaf_bars, *bars[: len(states)]]
+        nodes, of_bodies = native.node_table(topology), any(varied[: len(leaves)])
+        bars, sums = ffi.adjoint(nodes, topology.nbody, parameters, states, tau_bar, of_bodies)
+        every = [*(leaves if sums is None else pull(sums)), *bars]
         return [bar for bar, v in zip(every, varied) if v]
 
     # Rules

@@ -1,5 +1,6 @@
 """The native inverse dynamics: laws it must obey, gradients, tracing, types and what it refuses."""
 
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -275,12 +276,25 @@ def test_values_at_hand_are_never_traced_and_compile_once_for_all_trees(monkeypa
     for name in ("ball_chain", "scalar_arm"):
         tree, *states = tree_and_states(read(name))
         dynamics.rnea(tree, *states)
-    monkeypatch.setattr(native.library, "_compiled", lambda *given: pytest.fail("compiled again"))
+    monkeypatch.setattr(native.library, "_compiled", lambda *given, **more: pytest.fail("compiled again"))
     module = sys.modules["dynamics.rnea"]
     monkeypatch.setattr(module, "_joint_motion", lambda *given: pytest.fail("traced"))
     for name in ("human_tree", "two_roots"):
         tree, *states = tree_and_states(read(name))
         dynamics.rnea(tree, *(a[:7] for a in states))
+
+
+def test_a_computation_in_flight_does_not_keep_the_process_from_ending():
+    """JAX computes while Python goes on, and Python may end first: the loops must not need its lock."""
+    code = f"""
+import jax, mujoco, dynamics
+model = mujoco.MjModel.from_xml_path({str(TREES[1])!r})
+tree, states = dynamics.Tree.from_mjmodel(model), dynamics.random_states(model, 20000, 0)
+with jax.enable_x64(True):
+    gradient = jax.jit(jax.grad(lambda t, *s: (dynamics.rnea(t, *s) ** 2).sum()))
+    left_alone = [gradient(tree, *states) for _ in range(20)]
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 @pytest.mark.parametrize("leading", [(), (1,), (4,), (2, 3), (0,), (2, 0, 1)])

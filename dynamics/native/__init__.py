@@ -24,17 +24,12 @@ from ..tree import Tree
 from .layout import node_table, parameters
 
 __all__ = [
-    "ADJOINT_TARGET",
-    "FORWARD_TARGET",
     "derivatives_and_flags",
     "node_table",
     "parameters",
     "serves",
     "tau_and_flags",
 ]
-
-FORWARD_TARGET = "smpl2mjcf_rnea"
-ADJOINT_TARGET = "smpl2mjcf_rnea_adjoint"
 
 
 def serves(dtype: Any) -> bool:
@@ -45,10 +40,9 @@ def serves(dtype: Any) -> bool:
 @functools.cache
 def _available() -> bool:
     try:
-        from . import ffi
-    except ImportError:  # no llvmlite for this system
+        import llvmlite  # noqa: F401
+    except ImportError:  # not for this system
         return False
-    ffi.register()
     return True
 
 

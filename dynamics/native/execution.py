@@ -101,8 +101,7 @@ def _over_frames(
     """Call the function on pieces of the frames, in threads if there are many."""
     bodies, frames = read[0].shape[:2]
     nq, nv = read[0].shape[2], read[1].shape[2]
-    nbody = int(nodes[:, -1].max()) + 1
-    sizes = dict(zip(SIZES, (len(nodes), nq, nv, nbody, nv * nv)))
+    sizes = tree_sizes(nodes, nq, nv, int(nodes[:, -1].max()) + 1)
     completed = turned_nodes(nodes, parameters)
     pieces = _pieces(bodies, frames, compiled.width)
     partial = None if sums is None else aligned_empty((len(pieces), parameters.shape[1]), compiled.dtype)
@@ -128,20 +127,34 @@ def _over_frames(
     return flags
 
 
-def _pieces(bodies: int, frames: int, width: int) -> list[tuple[int, int, int]]:
-    """(body, first frame, frame after the last): whole tiles, of each body so many that no core waits."""
-    wanted = max(1, _PIECES_A_THREAD * cores() // bodies) if frames * bodies >= 2 * _LEAST_FRAMES else 1
+def tree_sizes(nodes: np.ndarray, nq: int, nv: int, nbody: int) -> dict[str, int]:
+    """The integer arguments of the compiled functions."""
+    return dict(zip(SIZES, (len(nodes), nq, nv, nbody, nv * nv), strict=True))
+
+
+def piece_lengths(bodies: int, frames: int, width: int) -> tuple[int, int]:
+    """(pieces of a body, frames of a piece): whole tiles, so many that no core waits for another."""
+    wanted = max(1, _PIECES_A_THREAD * cores() // max(bodies, 1))
+    if frames * bodies < 2 * _LEAST_FRAMES:
+        wanted = 1
     length = max(-(-frames // wanted), 1)
     length = -(-length // width) * width
-    return [
-        (body, first, min(first + length, frames))
-        for body in range(bodies)
-        for first in range(0, frames, length)
-    ]
+    return -(-frames // length), length
+
+
+def threads_for(pieces: int, frames: int) -> int:
+    """How many threads so much work is worth, at least one."""
+    return max(1, min(cores(), pieces, frames // _LEAST_FRAMES))
+
+
+def _pieces(bodies: int, frames: int, width: int) -> list[tuple[int, int, int]]:
+    """(body, first frame, frame after the last) of every piece."""
+    count, length = piece_lengths(bodies, frames, width)
+    return [(body, k * length, min((k + 1) * length, frames)) for body in range(bodies) for k in range(count)]
 
 
 def _in_threads(run: Callable[[Iterable[int]], int], pieces: int, frames: int) -> int:
-    threads = min(cores(), pieces, max(1, frames // _LEAST_FRAMES))
+    threads = threads_for(pieces, frames)
     # Pieces are handed out one by one: `next` on an iterator is atomic under the GIL.
     shared = iter(range(pieces))
     if threads == 1:

@@ -57,16 +57,16 @@ def node_table(topology: Topology) -> np.ndarray:
     return np.array(rows, np.int32).reshape(-1, NODE_COLUMNS)
 
 
-def turned_nodes(table: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+def turned_nodes(table: Array, parameters: Array) -> Array:
     """The node table with its second column 1 where the fixed rotation is not the identity.
 
     SMPL's bodies share the world's axes at rest, and their products with the identity are left out.
     """
+    xp = jnp if isinstance(parameters, jax.Array) else np
     rows = parameters[..., : len(table) * PARAMETER_COUNT].reshape(-1, len(table), PARAMETER_COUNT)
-    turn = rows[..., :9]
-    completed = table.copy()
-    completed[:, TURNED] = (turn != np.eye(3).ravel()).any(axis=(0, 2)) & (table[:, KIND] != FREE)
-    return completed
+    differs = (rows[..., :9] != np.eye(3, dtype=parameters.dtype).ravel()).any(axis=(0, 2))
+    column = (differs & (table[:, KIND] != FREE)).astype(table.dtype)
+    return xp.concatenate([table[:, :TURNED], column[:, None], table[:, TURNED + 1 :]], axis=1)
 
 
 def parameters(tree: Tree, dtype: np.dtype) -> Array:

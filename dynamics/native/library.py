@@ -15,7 +15,9 @@ from llvmlite import ir
 
 from .adjoint import emit_adjoint
 from .forward import emit_forward
+from .handler import HandlerBuilder
 from .jacobian import emit_jacobian
+from .loops import SIZES
 
 _OPTIMISATION = 2
 _ALIGNMENT = 64  # bytes, of the widest register
@@ -24,28 +26,34 @@ _ALIGNMENT = 64  # bytes, of the widest register
 _compiling = threading.Lock()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compiled:
     """Machine code of one function.
 
     Attributes:
+        name: of the function, its float type and variant.
         dtype: of its numbers.
         width: how many frames it handles at once.
         call: the function itself, which releases the GIL; returns the flags of `loops`.
+        handler: address of what XLA calls (see `handler`).
         scratch_needed: vectors of scratch memory, for each node, dof and so on, and without regard to these.
     """
 
+    name: str
     dtype: np.dtype
     width: int
     call: Callable[..., int]
+    handler: int
     scratch_needed: Mapping[str, int]
 
+    def scratch_size(self, **sizes: int) -> int:
+        """Numbers of scratch memory for a tree with these sizes (`loops.SIZES`)."""
+        needed = self.scratch_needed.items()
+        return self.width * sum(count * (1 if name == "one" else sizes[name]) for name, count in needed)
+
     def scratch(self, **sizes: int) -> np.ndarray:
-        """Scratch memory for a tree with these sizes (`loops.SIZES`)."""
-        vectors = sum(
-            count * (1 if name == "one" else sizes[name]) for name, count in self.scratch_needed.items()
-        )
-        return aligned_empty((vectors * self.width,), self.dtype)
+        """Scratch memory for a tree with these sizes."""
+        return aligned_empty((self.scratch_size(**sizes),), self.dtype)
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -68,29 +76,50 @@ def lanes(dtype: np.dtype) -> int:
 @functools.cache
 def forward(dtype: np.dtype, wrench: bool) -> Compiled:
     """The compiled `emit_forward`."""
-    return _compiled("forward", dtype, functools.partial(emit_forward, wrench=wrench))
+    return _compiled("rnea", dtype, emit_forward, wrench, read=3, written=1)
 
 
 @functools.cache
 def adjoint(dtype: np.dtype, wrench: bool, of_bodies: bool) -> Compiled:
     """The compiled `emit_adjoint`."""
-    return _compiled("adjoint", dtype, functools.partial(emit_adjoint, wrench=wrench, of_bodies=of_bodies))
+    emit = functools.partial(emit_adjoint, of_bodies=of_bodies)
+    name = "rnea_adjoint_of_bodies" if of_bodies else "rnea_adjoint"
+    return _compiled(name, dtype, emit, wrench, read=4, written=3 + 2 * wrench, sums=of_bodies)
 
 
 @functools.cache
 def jacobian(dtype: np.dtype, wrench: bool) -> Compiled:
     """The compiled `emit_jacobian`."""
-    return _compiled("jacobian", dtype, functools.partial(emit_jacobian, wrench=wrench))
+    return _compiled("rnea_jacobian", dtype, emit_jacobian, wrench)
 
 
-def _compiled(name: str, dtype: np.dtype, emit: Callable[..., Mapping[str, int]]) -> Compiled:
-    """Machine code for this processor."""
+def _compiled(
+    kind: str,
+    dtype: np.dtype,
+    emit: Callable[..., Mapping[str, int]],
+    wrench: bool,
+    read: int = 0,
+    written: int = 0,
+    sums: bool = False,
+) -> Compiled:
+    """Machine code for this processor.
+
+    read, written: how many arrays of rows the function reads without a wrench, and writes: what XLA's
+    handler must know (no handler if it reads none). sums: whether it writes sums.
+    """
+    dtype = np.dtype(dtype)
+    name = f"{kind}{'_wrench' if wrench else ''}_{dtype}"
     with _compiling:
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         module = ir.Module(name=name)
         width = lanes(dtype)
-        scratch_needed = emit(module, name, dtype, width)
+        scratch_needed = emit(module, name, dtype, width, wrench)
+        function = module.globals[name]
+        if read:
+            HandlerBuilder(
+                function, f"{name}_handler", dtype.itemsize, SIZES, read + 2 * wrench, written, sums
+            )
         parsed = llvm.parse_assembly(str(module))
         parsed.verify()
         target = llvm.Target.from_default_triple().create_target_machine(
@@ -105,11 +134,11 @@ def _compiled(name: str, dtype: np.dtype, emit: Callable[..., Mapping[str, int]]
         passes.getModulePassManager().run(parsed, passes)
         engine = llvm.create_mcjit_compiler(parsed, target)
         engine.finalize_object()
-    (function,) = (f for f in module.functions if not f.is_declaration)
     kinds: list[Any] = [
         ctypes.c_int64 if isinstance(argument.type, ir.IntType) else ctypes.c_void_p
         for argument in function.args
     ]
     call = ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)(engine.get_function_address(name))
     call.engine = engine  # type: ignore[attr-defined]  # the code lives as long as its engine
-    return Compiled(dtype, width, call, scratch_needed)
+    handler = engine.get_function_address(f"{name}_handler") if read else 0
+    return Compiled(name, dtype, width, call, handler, scratch_needed)
