@@ -7,23 +7,78 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .amplification import TorqueNoise, torque_noise
+    from .body_uncertainty import BodyUncertainty, ShapeUncertainty, body_covariance
+    from .calculator import Needed, Trust, needed, trust
+    from .clean_motion import CleanMotion
     from .errors import Error
+    from .noise import NoiseStudy, noise_study
+    from .noise_files import save_noise_study
+    from .pose_noise import PoseNoise
+    from .refinement import refine
+    from .scores import Score, score
     from .stance import lacks_ground_force, standing_feet
     from .study import Study, torque_study
     from .study_files import save_study
+    from .uncertainty import TorqueUncertainty, torque_uncertainty
 
 __distribution__ = "smpl2mjcf"
 
 _HOME = {
+    "TorqueNoise": "amplification",
+    "torque_noise": "amplification",
+    "BodyUncertainty": "body_uncertainty",
+    "ShapeUncertainty": "body_uncertainty",
+    "body_covariance": "body_uncertainty",
+    "Needed": "calculator",
+    "Trust": "calculator",
+    "needed": "calculator",
+    "trust": "calculator",
+    "CleanMotion": "clean_motion",
     "Error": "errors",
+    "NoiseStudy": "noise",
+    "noise_study": "noise",
+    "save_noise_study": "noise_files",
+    "PoseNoise": "pose_noise",
+    "refine": "refinement",
+    "Score": "scores",
+    "score": "scores",
     "lacks_ground_force": "stance",
     "standing_feet": "stance",
     "Study": "study",
     "torque_study": "study",
     "save_study": "study_files",
+    "TorqueUncertainty": "uncertainty",
+    "torque_uncertainty": "uncertainty",
 }
 
-__all__ = ["Error", "Study", "lacks_ground_force", "save_study", "standing_feet", "torque_study"]
+__all__ = [
+    "BodyUncertainty",
+    "CleanMotion",
+    "Error",
+    "Needed",
+    "NoiseStudy",
+    "PoseNoise",
+    "Score",
+    "ShapeUncertainty",
+    "Study",
+    "TorqueNoise",
+    "TorqueUncertainty",
+    "Trust",
+    "body_covariance",
+    "lacks_ground_force",
+    "needed",
+    "noise_study",
+    "refine",
+    "save_noise_study",
+    "save_study",
+    "score",
+    "standing_feet",
+    "torque_noise",
+    "torque_study",
+    "torque_uncertainty",
+    "trust",
+]
 
 
 def _require_our_ground_floor() -> None:

@@ -54,7 +54,7 @@ class Torques:
         )
         add_motion_options(parser)
         add_body_options(parser)
-        _add_cutoff_option(parser)
+        add_cutoff_option(parser)
         add_out_option(parser, "out/torques")
 
     @staticmethod
@@ -114,7 +114,7 @@ def _nothing_more(study: Study) -> dict[str, Any]:
     return {}
 
 
-def _add_cutoff_option(parser: argparse.ArgumentParser) -> None:
+def add_cutoff_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cutoff",
         metavar="HZ",
@@ -146,7 +146,7 @@ def _write_study(
         progress(f"reading {motion_path}")
         body = body_from(args)
         betas = betas_from(args, body)
-        cutoff = _cutoff_from(args)
+        cutoff = cutoff_from(args)
         motion = motion_from(args, motion_path, body)
         progress(
             f"{motion.num_frames} frames at {motion.fps:g} frames/s: building the humanoid, computing torques"
@@ -171,7 +171,7 @@ def _write_study(
     return found
 
 
-def _cutoff_from(args: argparse.Namespace) -> float | None:
+def cutoff_from(args: argparse.Namespace) -> float | None:
     if args.cutoff == NO_FILTER:
         return None
     try:

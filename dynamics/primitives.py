@@ -138,6 +138,9 @@ class RneaPrimitives:
         parameters, pull = jax.vjp(jax.vmap(lambda *a: _parameters(topology, a)), *leaves)
         nodes, of_bodies = native.node_table(topology), any(varied[: len(leaves)])
         bars, sums = ffi.adjoint(nodes, topology.nbody, parameters, states, tau_bar, of_bodies)
+        if sums is not None:
+            # In shard_map a call's results would count as shared by the devices.
+            sums, _ = _alike_in_shard_map([sums, parameters])
         every = [*(leaves if sums is None else pull(sums)), *bars]
         return [bar for bar, v in zip(every, varied) if v]
 

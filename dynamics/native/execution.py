@@ -34,7 +34,7 @@ def forward(nodes: np.ndarray, parameters: np.ndarray, states: Sequence[np.ndarr
         states: qpos, qvel, qacc, and force and torque (B, F, nbody, 3) if there is a wrench.
         tau: where to write.
     """
-    compiled = library.forward(tau.dtype, wrench=len(states) == 5)
+    compiled = library.forward(tau.dtype, len(states) == 5)
     return _over_frames(compiled, nodes, parameters, states, [tau])
 
 
@@ -54,7 +54,7 @@ def adjoint(
         states_bar: where to write, like states.
         parameters_bar: (B, n) where to write the sums over frames, or None.
     """
-    compiled = library.adjoint(tau_bar.dtype, wrench=len(states) == 5, of_bodies=parameters_bar is not None)
+    compiled = library.adjoint(tau_bar.dtype, len(states) == 5, parameters_bar is not None)
     return _over_frames(compiled, nodes, parameters, [*states, tau_bar], states_bar, parameters_bar)
 
 
@@ -70,7 +70,7 @@ def jacobian(
         nodes, parameters, states: as in `forward`.
         derivatives: where to write.
     """
-    compiled = library.jacobian(derivatives[0].dtype, wrench=len(states) == 5)
+    compiled = library.jacobian(derivatives[0].dtype, len(states) == 5)
     return _over_frames(compiled, nodes, parameters, states, derivatives, tables=reach(nodes))
 
 

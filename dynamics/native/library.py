@@ -73,13 +73,25 @@ def lanes(dtype: np.dtype) -> int:
     return width // np.dtype(dtype).itemsize
 
 
-@functools.cache
+def _once(make: Callable[..., Compiled]) -> Callable[..., Compiled]:
+    """Cached, and made by one thread: XLA takes no second handler of a name."""
+    cached = functools.cache(make)
+
+    @functools.wraps(make)
+    def get(*given: Any) -> Compiled:
+        with _compiling:
+            return cached(*given)
+
+    return get
+
+
+@_once
 def forward(dtype: np.dtype, wrench: bool) -> Compiled:
     """The compiled `emit_forward`."""
     return _compiled("rnea", dtype, emit_forward, wrench, read=3, written=1)
 
 
-@functools.cache
+@_once
 def adjoint(dtype: np.dtype, wrench: bool, of_bodies: bool) -> Compiled:
     """The compiled `emit_adjoint`."""
     emit = functools.partial(emit_adjoint, of_bodies=of_bodies)
@@ -87,7 +99,7 @@ def adjoint(dtype: np.dtype, wrench: bool, of_bodies: bool) -> Compiled:
     return _compiled(name, dtype, emit, wrench, read=4, written=3 + 2 * wrench, sums=of_bodies)
 
 
-@functools.cache
+@_once
 def jacobian(dtype: np.dtype, wrench: bool) -> Compiled:
     """The compiled `emit_jacobian`."""
     return _compiled("rnea_jacobian", dtype, emit_jacobian, wrench)
@@ -109,31 +121,26 @@ def _compiled(
     """
     dtype = np.dtype(dtype)
     name = f"{kind}{'_wrench' if wrench else ''}_{dtype}"
-    with _compiling:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-        module = ir.Module(name=name)
-        width = lanes(dtype)
-        scratch_needed = emit(module, name, dtype, width, wrench)
-        function = module.globals[name]
-        if read:
-            HandlerBuilder(
-                function, f"{name}_handler", dtype.itemsize, SIZES, read + 2 * wrench, written, sums
-            )
-        parsed = llvm.parse_assembly(str(module))
-        parsed.verify()
-        target = llvm.Target.from_default_triple().create_target_machine(
-            cpu=llvm.get_host_cpu_name(),
-            features=llvm.get_host_cpu_features().flatten(),
-            opt=_OPTIMISATION,
-            jit=True,
-        )
-        passes = llvm.create_pass_builder(
-            target, llvm.create_pipeline_tuning_options(speed_level=_OPTIMISATION)
-        )
-        passes.getModulePassManager().run(parsed, passes)
-        engine = llvm.create_mcjit_compiler(parsed, target)
-        engine.finalize_object()
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    module = ir.Module(name=name)
+    width = lanes(dtype)
+    scratch_needed = emit(module, name, dtype, width, wrench)
+    function = module.globals[name]
+    if read:
+        HandlerBuilder(function, f"{name}_handler", dtype.itemsize, SIZES, read + 2 * wrench, written, sums)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=_OPTIMISATION,
+        jit=True,
+    )
+    passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=_OPTIMISATION))
+    passes.getModulePassManager().run(parsed, passes)
+    engine = llvm.create_mcjit_compiler(parsed, target)
+    engine.finalize_object()
     kinds: list[Any] = [
         ctypes.c_int64 if isinstance(argument.type, ir.IntType) else ctypes.c_void_p
         for argument in function.args

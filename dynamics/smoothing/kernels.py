@@ -77,7 +77,9 @@ class Kernels:
             TrajectoryError: for a sigma, rho or bias out of range.
         """
         check_noise(sigma, rho, bias)
-        grams = sigma**2 * self._unit(float(rho))
+        grams = np.zeros((len(self.operators), self.frames, 3, 3))
+        if sigma:
+            grams += sigma**2 * self._unit(float(rho))
         if bias:
             sums = self._sums
             grams = grams + bias**2 * sums[..., :, None] * sums[..., None, :]

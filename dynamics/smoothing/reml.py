@@ -30,6 +30,8 @@ _WIDE_BANDS = 0.15
 _NARROWEST = 0.5
 # Rotations with less noise than this share of the noisiest fifth's are known, not measured: no guide.
 _KNOWN = 0.3
+# Nor do joints whose noise is that small a part of the largest: noise on the root alone says nothing of them.
+_TOLD_APART = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +99,10 @@ def coherent(levels: np.ndarray, sigma: np.ndarray, angles: np.ndarray) -> np.nd
     noisy = angles & (sigma > 0)
     if not noisy.any():
         return levels
-    noisy &= sigma >= _KNOWN * np.quantile(sigma[noisy], 0.8)
+    noisy &= sigma >= max(_KNOWN * np.quantile(sigma[noisy], 0.8), _TOLD_APART * sigma[noisy].max())
     wide = np.quantile(levels[noisy], 1 - _WIDE_BANDS)
-    return np.where(angles, np.maximum(levels, wide + np.log(_NARROWEST)), np.minimum(levels, wide))
+    floored = np.where(noisy, np.maximum(levels, wide + np.log(_NARROWEST)), levels)
+    return np.where(angles, floored, np.minimum(levels, wide))
 
 
 def _criterion(
