@@ -30,6 +30,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/shapes.py
 	$(BIN)/python benchmarks/inverse_dynamics.py
 	$(BIN)/python benchmarks/recovery.py
+	$(BIN)/python benchmarks/refinement.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

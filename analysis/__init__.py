@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .noise import NoiseStudy, noise_study
     from .noise_files import save_noise_study
     from .pose_noise import PoseNoise
-    from .refinement import refine
+    from .refinement import Refined, refine
     from .scores import Score, score
     from .stance import lacks_ground_force, standing_feet
     from .study import Study, torque_study
@@ -28,6 +28,7 @@ _HOME = {
     "TorqueNoise": "amplification",
     "torque_noise": "amplification",
     "BodyUncertainty": "body_uncertainty",
+    "Refined": "refinement",
     "ShapeUncertainty": "body_uncertainty",
     "body_covariance": "body_uncertainty",
     "Needed": "calculator",
@@ -60,6 +61,7 @@ __all__ = [
     "NoiseStudy",
     "PoseNoise",
     "Score",
+    "Refined": "refinement",
     "ShapeUncertainty",
     "Study",
     "TorqueNoise",
