@@ -115,6 +115,7 @@ def _nothing_more(study: Study) -> dict[str, Any]:
 
 
 def add_cutoff_option(parser: argparse.ArgumentParser) -> None:
+    """--cutoff, as every verb that smooths has it."""
     parser.add_argument(
         "--cutoff",
         metavar="HZ",
@@ -172,6 +173,7 @@ def _write_study(
 
 
 def cutoff_from(args: argparse.Namespace) -> float | None:
+    """The value of --cutoff in Hz; None for no filter."""
     if args.cutoff == NO_FILTER:
         return None
     try:
