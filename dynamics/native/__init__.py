@@ -40,10 +40,10 @@ def serves(dtype: Any) -> bool:
 @functools.cache
 def _available() -> bool:
     try:
-        import llvmlite  # noqa: F401
-    except ImportError:  # not for this system
+        from . import ffi
+    except (ImportError, OSError):  # llvmlite is not for this system
         return False
-    return True
+    return ffi.is_known_to_xla()
 
 
 def tau_and_flags(tree: Tree, states: Sequence[np.ndarray], dtype: np.dtype) -> tuple[np.ndarray, int]:

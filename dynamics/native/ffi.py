@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import execution, library
+from .handler import ALIGNMENT, INTERFACE_VERSION
 from .layout import turned_nodes
 from .library import Compiled
 
@@ -59,7 +62,8 @@ def _call(
     results = list(written)
     if sums:
         results.append(jax.ShapeDtypeStruct((bodies, pieces, parameters.shape[1]), parameters.dtype))
-    results.append(jax.ShapeDtypeStruct((threads, compiled.scratch_size(**sizes)), parameters.dtype))
+    room = compiled.scratch_size(**sizes) + ALIGNMENT // parameters.dtype.itemsize
+    results.append(jax.ShapeDtypeStruct((threads, room), parameters.dtype))
     call = jax.ffi.ffi_call(_registered(compiled), results)
     plan = np.array([pieces, length, nbody], np.int32)
     made = call(turned_nodes(jnp.asarray(nodes), parameters), plan, parameters, *read)
@@ -72,3 +76,10 @@ def _registered(compiled: Compiled) -> str:
     name = f"smpl2mjcf_{compiled.name}"
     jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(compiled.handler), platform="cpu")
     return name
+
+
+def is_known_to_xla() -> bool:
+    """Whether this jaxlib's interface is the one that the handlers are made for."""
+    header = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h"
+    found = re.search(r"#define XLA_FFI_API_MAJOR (\d+)", header.read_text()) if header.exists() else None
+    return found is not None and int(found[1]) == INTERFACE_VERSION

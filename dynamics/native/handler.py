@@ -27,10 +27,17 @@ _INT32 = ir.IntType(32)
 _FRAME_EXTENSION, _FRAME_API, _FRAME_CONTEXT, _FRAME_ARGUMENTS, _FRAME_RESULTS = 8, 16, 24, 40, 80
 _BUFFERS_ARRAY = 32
 _BUFFER_DATA, _BUFFER_RANK, _BUFFER_DIMS = 24, 32, 40
-_API_VERSION, _API_SCHEDULE = 32, 48 + 11 * 8
+_API_VERSION, _API_DESTROY_ERROR, _API_SCHEDULE = 32, 48 + 2 * 8, 48 + 11 * 8
 _EXTENSION_TYPE, _EXTENSION_METADATA, _METADATA_VERSION, _METADATA_TRAITS = 8, 24, 24, 32
 _METADATA_EXTENSION = 1
+INTERFACE_VERSION = 0
+"""The major version of XLA's interface that these offsets belong to."""
+
+ALIGNMENT = 64
+"""Bytes, of the widest register; scratch memory must have room to be aligned."""
+
 _SCHEDULE_ARGUMENTS_SIZE = 40
+_DESTROY_ARGUMENTS_SIZE = 24
 
 # What the threads of a call share, in words of 8 bytes: counters first, then what the function is called
 # with.
@@ -124,7 +131,7 @@ class HandlerBuilder:
         rows = [moved(pairs + 2 * k, which) for k in range(self.strided)]
         more = pairs + 2 * self.strided
         tail = [moved(more, piece)] if self.sums else []
-        scratch = moved(more + 2, thread)
+        scratch = self._aligned(b, moved(more + 2, thread))
         sizes = [word(_SIZES + k) for k in range(len(self.sizes))]
         b.call(self.function, [first, stop, *sizes, nodes, *rows, *tail, scratch])
         add(_DONE, 1)
@@ -139,6 +146,11 @@ class HandlerBuilder:
         b.position_at_end(out)
         b.ret_void()
         return task
+
+    def _aligned(self, b: ir.IRBuilder, pointer: Value) -> Value:
+        """The pointer, moved on to a multiple of ALIGNMENT bytes."""
+        address = b.add(b.ptrtoint(pointer, INT), INT(ALIGNMENT - 1))
+        return b.inttoptr(b.and_(address, INT(-ALIGNMENT)), pointer.type)
 
     # The handler
 
@@ -258,6 +270,8 @@ class HandlerBuilder:
         api = self._load(b, frame, _FRAME_API, _BYTES)
         kind = ir.FunctionType(_BYTES, [_BYTES]).as_pointer()
         schedule = self._load(b, api, _API_SCHEDULE, kind)
+        gone = b.alloca(ir.IntType(8), size=_DESTROY_ARGUMENTS_SIZE)
+        gone.align = 8
         index = b.alloca(INT)
         b.store(INT(1), index)
         head, body, after = (b.append_basic_block(label) for label in ("threads", "schedule", "own"))
@@ -268,6 +282,11 @@ class HandlerBuilder:
         refused = b.call(schedule, [place])
         # No such thread: its task will not run, and gives up its hold.
         with b.if_then(b.icmp_unsigned("!=", b.ptrtoint(refused, INT), INT(0))):
+            given = b.bitcast(gone, INT.as_pointer())
+            for word, value in enumerate((INT(_DESTROY_ARGUMENTS_SIZE), INT(0), b.ptrtoint(refused, INT))):
+                b.store(value, b.gep(given, [INT(word)]))
+            destroyer = ir.FunctionType(ir.VoidType(), [_BYTES]).as_pointer()
+            b.call(self._load(b, api, _API_DESTROY_ERROR, destroyer), [gone])
             b.atomic_rmw("sub", self._at(b, shared, 8 * _HOLDERS, INT), INT(1), "seq_cst")
         b.store(b.add(b.load(index), INT(1)), index)
         b.branch(head)
