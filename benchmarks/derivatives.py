@@ -16,9 +16,13 @@ MOST_FRAMES, _MUJOCO_FRAMES = 4096, 128
 
 
 def native_derivatives(problem: Problem, dtype: str) -> Callable[[], Any]:
-    if not hasattr(dynamics, "rnea_derivatives"):
-        raise NotRun("does not exist")
-    return in_precision(dtype, dynamics.rnea_derivatives, problem.tree_as(dtype), *problem.states(dtype))
+    call = in_precision(dtype, dynamics.rnea_derivatives, problem.tree_as(dtype), *problem.states(dtype))
+
+    def run() -> tuple[np.ndarray, ...]:
+        found = call()
+        return found.qpos, found.qvel, found.qacc
+
+    return run
 
 
 def pinocchio_derivatives(problem: Problem, dtype: str) -> Callable[[], Any]:

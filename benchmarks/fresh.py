@@ -21,7 +21,7 @@ from typing import Any
 # Freed memory goes back to the system at once, so that what is resident is what is in use.
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 _NO_CACHE = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-_WARM_UP_FRAMES = 8
+_WARM_UP_FRAMES = 64  # a filter needs some
 
 JOBS = (
     "rnea",

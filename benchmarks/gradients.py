@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -63,10 +62,9 @@ def smoothed(model: mujoco.MjModel, poses: Any) -> States:
     return States(found.qpos, found.qvel, found.qacc)
 
 
-@functools.cache
-def smoothed_loss(model: mujoco.MjModel) -> Callable[..., jax.Array]:
-    """`torque_loss` with smoothing, of one model."""
-    return lambda tree, poses: state_loss(tree, *smoothed(model, poses))
+def smoothed_loss(tree: dynamics.Tree, poses: jax.Array) -> jax.Array:
+    """`torque_loss` with smoothing: `rnea` of `smoothed`, window by window."""
+    return (dynamics.torques(tree, poses, FPS) ** 2).sum()
 
 
 def smooth_poses(problem: Problem, dtype: str) -> np.ndarray:
@@ -88,30 +86,11 @@ def pose_gradient(problem: Problem, dtype: str) -> Program:
 
 
 def smoothed_forward(problem: Problem, dtype: str) -> Program:
-    return Program(_smoothed_forward(problem.model), _smoothed_args(problem, dtype))
+    return Program(_smoothed_forward, (problem.tree_as(dtype), smooth_poses(problem, dtype)))
 
 
 def smoothed_gradient(problem: Problem, dtype: str) -> Program:
-    return Program(_smoothed_gradient(problem.model), _smoothed_args(problem, dtype))
-
-
-@functools.cache
-def _smoothed_forward(model: mujoco.MjModel) -> Callable[..., Any]:
-    return jax.jit(smoothed_loss(model))
-
-
-@functools.cache
-def _smoothed_gradient(model: mujoco.MjModel) -> Callable[..., Any]:
-    return jax.jit(jax.value_and_grad(smoothed_loss(model), argnums=1))
-
-
-def _smoothed_args(problem: Problem, dtype: str) -> tuple[Any, ...]:
-    poses = smooth_poses(problem, dtype)
-    try:
-        jax.eval_shape(lambda poses: smoothed(problem.model, poses), poses)
-    except jax.errors.TracerArrayConversionError as error:
-        raise NotRun("dynamics.trajectory does not trace") from error
-    return problem.tree_as(dtype), poses
+    return Program(_smoothed_gradient, (problem.tree_as(dtype), smooth_poses(problem, dtype)))
 
 
 def state_forward(problem: Problem, dtype: str) -> Program:
@@ -143,6 +122,8 @@ def mjx_gradient(problem: Problem, dtype: str) -> Program:
 
 _pose_forward = jax.jit(torque_loss)
 _pose_gradient = jax.jit(jax.value_and_grad(torque_loss, argnums=1))
+_smoothed_forward = jax.jit(smoothed_loss)
+_smoothed_gradient = jax.jit(jax.value_and_grad(smoothed_loss, argnums=1))
 _state_forward = jax.jit(state_loss)
 _state_gradient = jax.jit(jax.value_and_grad(state_loss, argnums=(1, 2, 3)))
 _mass_gradient = jax.jit(jax.value_and_grad(mass_loss))

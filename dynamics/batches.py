@@ -84,8 +84,8 @@ class Batch:
             holds, and flags.
 
         Returns:
-            those as JAX arrays where JAX's own result would be, without a copy if they lie where it wants
-            them.
+            those as JAX arrays with the caller's leading axes where JAX's own result would be, without a
+            copy if they lie where it wants them.
         """
         frames = [
             np.ascontiguousarray(array, dtype=self.dtype).reshape(
@@ -98,7 +98,9 @@ class Batch:
             self.check_values()
         bound = (a for a in self._arrays() if isinstance(a, jax.Array) and a.committed)
         (device,) = next((a.devices() for a in bound), {None})
-        return jax.device_put(result, device, may_alias=True)
+        # Shaped here: JAX would copy.
+        shaped = jax.tree.map(lambda array: array.reshape(*self.leading, *array.shape[2:]), result)
+        return jax.device_put(shaped, device, may_alias=True)
 
     def in_jax(self) -> tuple[Tree, list[Array]]:
         """The tree with a leading axis of one body, and the states (1, F, ...), for `primitives`."""

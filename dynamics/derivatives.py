@@ -64,10 +64,9 @@ def rnea_derivatives(
         empty = jnp.zeros((*batch.leading, 0, 0), batch.dtype)
         return RneaDerivatives(empty, empty, empty)
     if batch.runs_here():
-        arrays = batch.here(native.derivatives_and_flags)
-    else:
-        _, states = batch.in_jax()
-        arrays = _by_forward_mode(tree.astype(batch.dtype), [state[0] for state in states])
+        return RneaDerivatives(*batch.here(native.derivatives_and_flags))
+    _, states = batch.in_jax()
+    arrays = _by_forward_mode(tree.astype(batch.dtype), [state[0] for state in states])
     return RneaDerivatives(*(array.reshape(*batch.leading, nv, nv) for array in arrays))
 
 

@@ -65,11 +65,10 @@ def rnea(tree: Tree, qpos: Array, qvel: Array, qacc: Array, wrench: Wrench | Non
     if nv == 0:
         return jnp.zeros((*batch.leading, 0), batch.dtype)
     if batch.runs_here():
-        tau = batch.here(native.tau_and_flags)
-    elif batch.is_nowhere_yet():
-        tau = over_frames(RNEA, *batch.in_jax())
-    else:
-        tau = RNEA(*batch.in_jax())
+        here: jax.Array = batch.here(native.tau_and_flags)
+        return here
+    trees, frames = batch.in_jax()
+    tau = over_frames(RNEA, trees, frames) if batch.is_nowhere_yet() else RNEA(trees, frames)
     return tau.reshape(*batch.leading, nv)
 
 

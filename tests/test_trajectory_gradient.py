@@ -112,6 +112,7 @@ def test_every_row_of_a_batch_is_that_motion(model):
         np.testing.assert_array_equal(traced.valid[k], reference.valid)
 
 
+@pytest.mark.slow
 def test_windows_in_a_batch(model):
     batch = np.stack([motion(model, LONG, 30.0, seed=seed) for seed in range(2)])
     gradient_of_one = jax.grad(lambda q: (dynamics.trajectory(model, q, 30.0).qacc ** 2).sum())
@@ -139,7 +140,7 @@ SIZES = {"qpos": 1.0, "qvel": 10.0, "qacc": 300.0}
 
 @pytest.mark.parametrize("frames", [12, 50, LONG])
 @pytest.mark.parametrize("kind", ["moving", "constant", "identical frames", "still start"])
-@pytest.mark.parametrize("cutoff", [6.0, None])
+@pytest.mark.parametrize("cutoff", [6.0, pytest.param(None, marks=pytest.mark.slow)])
 def test_gradients_are_the_references_finite_differences(model, frames, kind, cutoff):
     fps = 30.0
     qpos = motion(model, frames, fps)
@@ -169,7 +170,7 @@ def test_gradients_are_the_references_finite_differences(model, frames, kind, cu
         assert (gradient * direction).sum() == pytest.approx(expected, rel=1e-6, abs=2e-6 * len(qpos) ** 0.5)
 
 
-@pytest.mark.parametrize("frames", [14, LONG])
+@pytest.mark.parametrize("frames", [14, pytest.param(LONG, marks=pytest.mark.slow)])
 def test_forward_mode_is_reverse_mode(model, frames):
     qpos = motion(model, frames, 30.0)
     rng = np.random.default_rng(2)
@@ -206,6 +207,19 @@ def test_torques_gradient_with_respect_to_poses(model):
 # What a trace costs
 
 
+@pytest.mark.parametrize("frames", [40, LONG])
+def test_torques_are_rnea_of_the_trajectory(model, frames):
+    qpos = motion(model, frames, 30.0)
+    tree = dynamics.Tree.from_mjmodel(model)
+    states = dynamics.trajectory(model, qpos, 30.0)
+    expected = np.asarray(dynamics.rnea(tree, states.qpos, states.qvel, states.qacc))
+    # As the accelerations agree: rounding, amplified by the frame rate squared.
+    assert np.abs(dynamics.torques(tree, qpos, 30.0) - expected).max() < 1e-10 * np.abs(expected).max()
+    with pytest.raises(dynamics.StateError, match="is not finite"):
+        dynamics.torques(tree, np.where(np.arange(frames)[:, None] == 3, np.nan, qpos), 30.0)
+
+
+@pytest.mark.slow
 def test_memory_stays_flat_and_the_gradients_within_twice_input_and_output(model):
     def temporary(function, frames):
         shape = jax.ShapeDtypeStruct((frames, model.nq), np.float64)
@@ -227,9 +241,9 @@ def test_bodies_of_one_topology_share_one_program(model):
     other = mujoco.MjModel.from_xml_string(MIXED.replace('size=".1"', 'size=".2"'))
     qpos = motion(model, 40, 30.0)
     jax.jit(lambda q: dynamics.trajectory(model, q, 30.0).qacc)(qpos)
-    before = traced_trajectory.smooth_and_differentiate._cache_size()
+    before = traced_trajectory.over_windows._cache_size()
     jax.jit(lambda q: dynamics.trajectory(other, q, 30.0).qacc)(qpos)
-    assert traced_trajectory.smooth_and_differentiate._cache_size() == before
+    assert traced_trajectory.over_windows._cache_size() == before
 
 
 # Bad input

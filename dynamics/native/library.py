@@ -22,6 +22,9 @@ from .loops import SIZES
 _OPTIMISATION = 2
 _ALIGNMENT = 64  # bytes, of the widest register
 
+# New memory of the system's costs more than a short call's arithmetic.
+_memory = threading.local()
+
 # LLVM's compiler is not called by two threads at once.
 _compiling = threading.Lock()
 
@@ -52,8 +55,13 @@ class Compiled:
         return self.width * sum(count * (1 if name == "one" else sizes[name]) for name, count in needed)
 
     def scratch(self, **sizes: int) -> np.ndarray:
-        """Scratch memory for a tree with these sizes."""
-        return aligned_empty((self.scratch_size(**sizes),), self.dtype)
+        """Scratch memory of this thread for a tree with these sizes; the last is kept."""
+        needed = self.scratch_size(**sizes)
+        kept = getattr(_memory, self.dtype.name, None)
+        if kept is None or kept.size < needed:
+            kept = aligned_empty((needed,), self.dtype)
+            setattr(_memory, self.dtype.name, kept)
+        return kept
 
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
