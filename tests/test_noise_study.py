@@ -95,6 +95,7 @@ def test_cutoffs_trade_noise_for_distortion(study):
             assert row.total_rms == pytest.approx(np.hypot(row.law_rms, row.distortion_rms))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(clean):
     once, again = (
         analysis.noise_study(clean, rates=[30.0], sigmas=[0.05], draws=2, seed=3).rows for _ in range(2)

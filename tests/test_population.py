@@ -140,6 +140,7 @@ def test_leading_axes_and_masses(default_body, thousand):
     assert empty.masses.shape == (0, 25)
 
 
+@pytest.mark.slow
 def test_without_x64_it_is_float32(default_body, thousand):
     """Inertia of a hand is a difference of moments about its joint: 1e-3 of its largest entry."""
     betas, arrays = thousand

@@ -138,7 +138,7 @@ def loss_of(path, weights):
 SIZES = {"qpos": 1.0, "qvel": 10.0, "qacc": 300.0}
 
 
-@pytest.mark.parametrize("frames", [12, 50, LONG])
+@pytest.mark.parametrize("frames", [12, pytest.param(50, marks=pytest.mark.slow), LONG])
 @pytest.mark.parametrize("kind", ["moving", "constant", "identical frames", "still start"])
 @pytest.mark.parametrize("cutoff", [6.0, pytest.param(None, marks=pytest.mark.slow)])
 def test_gradients_are_the_references_finite_differences(model, frames, kind, cutoff):
@@ -170,7 +170,8 @@ def test_gradients_are_the_references_finite_differences(model, frames, kind, cu
         assert (gradient * direction).sum() == pytest.approx(expected, rel=1e-6, abs=2e-6 * len(qpos) ** 0.5)
 
 
-@pytest.mark.parametrize("frames", [14, pytest.param(LONG, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("frames", [14, LONG])
 def test_forward_mode_is_reverse_mode(model, frames):
     qpos = motion(model, frames, 30.0)
     rng = np.random.default_rng(2)

@@ -184,6 +184,7 @@ def test_a_filter_with_known_noise(humanoid, embedded):
     assert "smoothed away" in " ".join(found.warnings)
 
 
+@pytest.mark.slow
 def test_uncertain_segments_against_mujoco(humanoid, embedded):
     """Slopes by mass and centre of mass, one segment at a time, by MuJoCo on changed models."""
     model, path = humanoid.model, embedded("run").at(30.0)
