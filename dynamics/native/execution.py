@@ -106,17 +106,21 @@ def _over_frames(
     pieces = _pieces(bodies, frames, compiled.width)
     partial = None if sums is None else aligned_empty((len(pieces), parameters.shape[1]), compiled.dtype)
 
+    # Addresses once a call: NumPy takes a microsecond for each.
+    arrays = [(a.ctypes.data, a.strides[0]) for a in (parameters, *read, *written)]
+    fixed = [table.ctypes.data for table in tables]
+    nodes_at, numbers = completed.ctypes.data, tuple(sizes.values())
+    sums_at, sums_step = (0, 0) if partial is None else (partial.ctypes.data, partial.strides[0])
+
     def run(mine: Iterable[int]) -> int:
         scratch, flags = compiled.scratch(**sizes), 0
+        scratch_at = scratch.ctypes.data
         for k in mine:
             body, first, last = pieces[k]
-            pointers = [a.ctypes.data + body * a.strides[0] for a in (parameters, *read, *written)]
-            pointers += [table.ctypes.data for table in tables]
+            pointers = [start + body * step for start, step in arrays] + fixed
             if partial is not None:
-                pointers.append(partial[k].ctypes.data)
-            flags |= compiled.call(
-                first, last, *sizes.values(), completed.ctypes.data, *pointers, scratch.ctypes.data
-            )
+                pointers.append(sums_at + k * sums_step)
+            flags |= compiled.call(first, last, *numbers, nodes_at, *pointers, scratch_at)
         return flags
 
     flags = _in_threads(run, len(pieces), bodies * frames)
@@ -134,9 +138,7 @@ def tree_sizes(nodes: np.ndarray, nq: int, nv: int, nbody: int) -> dict[str, int
 
 def piece_lengths(bodies: int, frames: int, width: int) -> tuple[int, int]:
     """(pieces of a body, frames of a piece): whole tiles, so many that no core waits for another."""
-    wanted = max(1, _PIECES_A_THREAD * cores() // max(bodies, 1))
-    if frames * bodies < 2 * _LEAST_FRAMES:
-        wanted = 1
+    wanted = max(1, min(_PIECES_A_THREAD * cores() // max(bodies, 1), frames // (2 * _LEAST_FRAMES)))
     length = max(-(-frames // wanted), 1)
     length = -(-length // width) * width
     return -(-frames // length), length
