@@ -50,7 +50,7 @@ def measured(measure: str, job: str, bodies: int, dtype: str, frames: int) -> di
 def program(job: str, bodies: int, dtype: str, frames: int) -> Any:
     """The function and its arguments."""
     import gradients
-    from peers import Problem, check_mjx_memory
+    from peers import Problem
 
     import dynamics
 
@@ -58,7 +58,6 @@ def program(job: str, bodies: int, dtype: str, frames: int) -> Any:
     if job == "rnea":
         return gradients.Program(dynamics.rnea, (problem.tree_as(dtype), *problem.states(dtype)))
     if job == "mjx.inverse":
-        check_mjx_memory(problem, dtype)
         return gradients.Program(dynamics.mjx_inverse, (problem.model, *problem.states(dtype)))
     jobs = {
         "gradient in poses": gradients.pose_gradient,

@@ -22,6 +22,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from . import native
+from .devices import default_platform
 from .topology import Topology
 from .tree import Tree
 from .wrench import Wrench
@@ -194,7 +195,8 @@ def _alike_in_shard_map(operands: Sequence[Array]) -> Sequence[Array]:
 
 def _plain_jvp(plain: Any, primals: Any, tangents: Any, **options: Any) -> tuple[Any, Any]:
     rates = [ad.instantiate_zeros(t) for t in tangents]
-    run = functools.partial(plain, block=_CPU_BLOCK, **options)
+    block = _CPU_BLOCK if default_platform() == "cpu" else _ACCELERATOR_BLOCK
+    run = functools.partial(plain, block=block, **options)
     return jax.jvp(run, tuple(primals), tuple(rates))
 
 

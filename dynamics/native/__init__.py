@@ -3,8 +3,8 @@
 `equations` writes the recursive Newton-Euler algorithm for one node as arithmetic on expressions;
 `expressions` differentiates it; `forward` and `adjoint` put it into loops over nodes and tiles of frames
 (`loops`), `emitter` turns it into LLVM's vector instructions and `library` into machine code for this
-processor, once a
-process: the loops serve every tree. `execution` runs them on all cores over NumPy arrays, `ffi` inside jit.
+processor, once a process: the loops serve every tree. `execution` runs them on all cores over NumPy arrays,
+`handler` and `ffi` inside jit.
 
 Why LLVM by way of llvmlite: compilers of Python loops and XLA leave SIMD over frames to auto-vectorisation,
 which the many arrays of a tree defeat; an extension in C++ would need a compiler or a wheel for every system.
