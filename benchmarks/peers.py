@@ -266,7 +266,7 @@ def only_float64(dtype: str) -> None:
 
 
 def check_mjx_memory(problem: Problem, dtype: str, factor: float) -> None:
-    """Raises NotRun where the gradient of mjx.inverse, `factor` times a whole batch, needs more than there is.
+    """Raises NotRun where a gradient of mjx.inverse, `factor` times a batch, needs more than there is.
 
     Without a gradient it runs in blocks and needs little.
     """
