@@ -56,6 +56,8 @@ class RneaPrimitives:
     def __call__(self, trees: Tree, states: Sequence[Array]) -> Array:
         """tau (B, F, nv). trees: arrays with a leading axis; states: qpos, qvel, qacc, force and torque."""
         operands = _alike_in_shard_map([*jax.tree.leaves(trees), *states])
+        if default_platform() == "cpu":
+            native.prepare("forward", operands[-1].dtype, len(states) == 5)
         (tau,) = self.forward_p.bind(*operands, topology=trees.topology)
         return tau
 
@@ -151,6 +153,10 @@ class RneaPrimitives:
         varied = tuple(type(t) is not ad.Zero for t in tangents)
         rates = [t for t, v in zip(tangents, varied) if v]
         tau = self.forward_p.bind(*primals, topology=topology)
+        if default_platform() == "cpu":
+            wrench, of_bodies = len(primals) == LEAVES + 5, any(varied[:LEAVES])
+            # For reverse mode; who wants forward mode alone loses a second of another core, once.
+            native.prepare("adjoint", primals[-1].dtype, wrench, of_bodies)
         return tau, self.tangent_p.bind(*primals, *rates, topology=topology, varied=varied)
 
     def _tangent_transpose(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -46,19 +47,28 @@ def rates_within(
             count then, and the derivatives there are of no use.
         end: at least 2 REACH.
     """
+    frames = rows.shape[1] - 2 * REACH
     correction = _start_correction().astype(rows.dtype)
-    coefficients = _coefficients().apply(rows)
-    before = product(rows[:, : 3 * REACH], correction) * at_start
-    after = product(rows[:, end - REACH : end + 2 * REACH], correction[::-1, ::-1]) * at_end
-    # The frames that an end affects, those between, and those beyond the end; XLA updates slices slowly.
-    start, stop = 2 * REACH, end
-    pieces = [
-        coefficients[:, REACH - 2 : start] + before,
-        coefficients[:, start:stop],
-        coefficients[:, stop : REACH + end + 2] + after,
-        coefficients[:, REACH + end + 2 : rows.shape[1] - REACH + 2],
-    ]
-    return _derivatives(jnp.concatenate(pieces, axis=1), fps)
+
+    def at_ends(coefficients: Array, rows: Array) -> Array:
+        before = product(rows[:, : 3 * REACH], correction) * at_start
+        after = product(rows[:, end - REACH : end + 2 * REACH], correction[::-1, ::-1]) * at_end
+        # The frames that an end affects, those between, and those beyond; XLA updates slices slowly.
+        start, stop = 2 + REACH, end + 2 - REACH
+        pieces = [
+            coefficients[:, :start] + before,
+            coefficients[:, start:stop],
+            coefficients[:, stop : end + 4] + after,
+            coefficients[:, end + 4 :],
+        ]
+        return jnp.concatenate(pieces, axis=1)
+
+    coefficients = _coefficients().apply(rows)[:, REACH - 2 : REACH + frames + 2]
+    if at_start is True and at_end is True:
+        return _derivatives(at_ends(coefficients, rows), fps)
+    # Most windows have neither end.
+    coefficients = jax.lax.cond(at_start | at_end, at_ends, lambda c, _: c, coefficients, rows)
+    return _derivatives(coefficients, fps)
 
 
 def _derivatives(coefficients: Array, fps: float) -> tuple[Array, Array]:

@@ -147,32 +147,30 @@ def _in_windows(
     later = jnp.concatenate([blocks[1:, :margin], after[None, spare:]])
     edge = quintic_spline.REACH
 
-    def prepare(rows: Array, sign: Array) -> tuple[Array, Array]:
-        signs = sign * _signs(rows_of, rows)
-        return rows_of.unit(rows, signs), signs[:, window : window + 1]
+    def signs_of(rows: Array, sign: Array) -> Array:
+        return sign * _signs(rows_of, rows)
 
     def low_passed(rows: Array) -> Array:
         assert scheme is not None
-        return rows_of.unit(scheme.both.apply(rows)[:, scheme.reach : rows.shape[1] - scheme.reach])
+        return scheme.both.apply(rows)[:, scheme.reach : rows.shape[1] - scheme.reach]
 
-    def rates(rows: Array, index: Array) -> tuple[Array, Array]:
+    def curves(rows: Array, index: Array) -> tuple[Array, Array, Array]:
         at_start, at_end = index == 0, index == count - 1
-        return quintic_spline.rates_within(rows, fps, at_start, at_end, window - spare)
-
-    def motion(rows: Array, first: Array, second: Array) -> tuple[Array, Array]:
-        return rows_of.motion(rows[:, edge:-edge], first, second)
+        inner = rows[:, edge:-edge]
+        return inner, *quintic_spline.rates_within(rows, fps, at_start, at_end, window - spare)
 
     @jax.checkpoint
     def step(sign: Array, pieces: tuple[Array, ...]) -> tuple[Array, Any]:
         index, *parts = pieces
         rows = rows_of.from_qpos(jnp.concatenate(parts))
-        rows, sign = _apart(index, prepare, rows, sign)
+        signs = _apart(index, signs_of, rows, sign)
+        rows = _apart(index, rows_of.unit, rows, signs)
         if scheme is not None:
-            rows = _apart(index, low_passed, rows)
-        first, second = _apart(index, rates, rows, index)
-        qvel, qacc = _apart(index, motion, rows, first, second)
-        smooth = rows_of.to_qpos(rows[:, edge:-edge])
-        return sign, finish(smooth, rows_of.to_dofs(qvel), rows_of.to_dofs(qacc))
+            rows = _apart(index, rows_of.unit, _apart(index, low_passed, rows))
+        rows, first, second = _apart(index, curves, rows, index)
+        qvel, qacc = _apart(index, rows_of.motion, rows, first, second)
+        states = rows_of.to_qpos(rows), rows_of.to_dofs(qvel), rows_of.to_dofs(qacc)
+        return signs[:, window : window + 1], finish(*states)
 
     one = jnp.ones((rows_of.turns, 1), qpos.dtype)
     _, made = jax.lax.scan(step, one, (jnp.arange(count), earlier, blocks, later))
@@ -202,15 +200,20 @@ def _continued(
 
     Beyond the filter's padding, and without a filter, the last frame is held; no valid number rests on it.
     """
-    sides = []
-    for inner, wanted in ((qpos, before), (qpos[::-1], after)):
-        padding = 0 if scheme is None else min(scheme.padding, wanted)
-        rows = rows_of.from_qpos(inner[: padding + 1])
+    padding = 0 if scheme is None else min(scheme.padding, before, after)
+
+    def outer(inner: Array) -> Array:
+        rows = rows_of.from_qpos(inner)
         rows = rows_of.unit(rows, _signs(rows_of, rows))
-        outer = rows_of.reflected(rows[:, :1], rows[:, 1:]) if padding else rows
-        outer = jnp.pad(outer, ((0, 0), (0, wanted - outer.shape[1])), mode="edge")
-        sides.append(rows_of.to_qpos(outer))
-    return sides[0][::-1], sides[1]
+        return rows_of.to_qpos(rows_of.reflected(rows[:, :1], rows[:, 1:]) if padding else rows)
+
+    # Both at once: half the program.
+    sides = jax.vmap(outer)(jnp.stack([qpos[: padding + 1], qpos[: -padding - 2 : -1]]))
+    start, end = (
+        jnp.pad(side, ((0, wanted - len(side)), (0, 0)), mode="edge")
+        for side, wanted in zip(sides, (before, after))
+    )
+    return start[::-1], end
 
 
 def _signs(rows_of: MotionRows, rows: Array) -> Array:

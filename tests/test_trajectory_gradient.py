@@ -7,6 +7,7 @@ differences.
 import functools
 
 import jax
+import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
@@ -292,5 +293,12 @@ def test_a_recursion_is_the_sum_over_its_weights(length, sides):
     lag = np.subtract.outer(np.arange(length), np.arange(length))
     taken = ((lag <= 0) & sides.get("past", True)) | ((lag >= 0) & sides.get("future", True))
     matrix = np.where(taken, np.array(weights)[np.abs(lag)], 0)
-    found = Recursion.from_response(response, poles, **sides).apply(rows)
-    np.testing.assert_allclose(found, rows @ matrix, atol=1e-12)
+    recursion = Recursion.from_response(response, poles, **sides)
+    np.testing.assert_allclose(recursion.apply(rows), rows @ matrix, atol=1e-12)
+    traced, rows = jax.jit(recursion.apply), jnp.asarray(rows)
+    value, pull = jax.vjp(traced, rows)
+    np.testing.assert_allclose(value, rows @ matrix, atol=1e-12)
+    np.testing.assert_allclose(pull(rows)[0], rows @ matrix.T, atol=1e-12)
+    np.testing.assert_allclose(jax.jvp(traced, (rows,), (2 * rows,))[1], 2 * rows @ matrix, atol=1e-12)
+    many = jax.vmap(traced, in_axes=2, out_axes=1)(jnp.stack([rows, 3 * rows], axis=2))
+    np.testing.assert_allclose(many, np.stack([rows @ matrix, 3 * rows @ matrix], axis=1), atol=1e-12)

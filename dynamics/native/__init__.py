@@ -13,6 +13,7 @@ which the many arrays of a tree defeat; an extension in C++ would need a compile
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "derivatives_and_flags",
     "node_table",
     "parameters",
+    "prepare",
     "serves",
     "tau_and_flags",
 ]
@@ -44,6 +46,18 @@ def _available() -> bool:
     except (ImportError, OSError):  # llvmlite is not for this system
         return False
     return ffi.is_known_to_xla()
+
+
+@functools.cache
+def prepare(kind: str, dtype: np.dtype, *variant: bool) -> None:
+    """Start to compile `library.forward` or `library.adjoint` for a program that is being traced.
+
+    LLVM works without Python's lock: much of it is done by the time that JAX has traced the program.
+    """
+    if serves(dtype):
+        from . import library
+
+        threading.Thread(target=getattr(library, kind), args=(dtype, *variant)).start()
 
 
 def tau_and_flags(tree: Tree, states: Sequence[np.ndarray], dtype: np.dtype) -> tuple[np.ndarray, int]:
