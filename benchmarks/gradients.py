@@ -12,7 +12,9 @@ import numpy as np
 from peers import NotRun, Problem, check_mjx_memory, in_precision
 
 import dynamics
-from dynamics import so3
+
+# By name, so that what they import is not timed as their compilation.
+from dynamics import mjx_inverse, rnea, so3, torques, trajectory
 from dynamics.agreement import States
 
 FPS = 120.0
@@ -49,7 +51,7 @@ def torque_loss(tree: dynamics.Tree, poses: jax.Array, dt: float) -> jax.Array:
 
 
 def state_loss(tree: dynamics.Tree, qpos: jax.Array, qvel: jax.Array, qacc: jax.Array) -> jax.Array:
-    return (dynamics.rnea(tree, qpos, qvel, qacc) ** 2).sum()
+    return (rnea(tree, qpos, qvel, qacc) ** 2).sum()
 
 
 def mass_loss(masses: jax.Array, tree: dynamics.Tree, *states: jax.Array) -> jax.Array:
@@ -57,14 +59,14 @@ def mass_loss(masses: jax.Array, tree: dynamics.Tree, *states: jax.Array) -> jax
 
 
 def smoothed(model: mujoco.MjModel, poses: Any) -> States:
-    """States (frames) of a motion by `dynamics.trajectory`: low-pass filter and spline."""
-    found = dynamics.trajectory(model, poses, FPS)
+    """States (frames) of a motion by `trajectory`: low-pass filter and spline."""
+    found = trajectory(model, poses, FPS)
     return States(found.qpos, found.qvel, found.qacc)
 
 
 def smoothed_loss(tree: dynamics.Tree, poses: jax.Array) -> jax.Array:
     """`torque_loss` with smoothing: `rnea` of `smoothed`, window by window."""
-    return (dynamics.torques(tree, poses, FPS) ** 2).sum()
+    return (torques(tree, poses, FPS) ** 2).sum()
 
 
 def smooth_poses(problem: Problem, dtype: str) -> np.ndarray:
@@ -112,10 +114,10 @@ def mjx_gradient(problem: Problem, dtype: str) -> Program:
     check_mjx_memory(problem, dtype, _MJX_GRADIENT_MEMORY)
     states = problem.states(dtype)
     # Puts the model on the device outside of the trace.
-    in_precision(dtype, dynamics.mjx_inverse, problem.model, *(a[:1] for a in states))()
+    in_precision(dtype, mjx_inverse, problem.model, *(a[:1] for a in states))()
 
     def loss(*states: jax.Array) -> jax.Array:
-        return (dynamics.mjx_inverse(problem.model, *states) ** 2).sum()
+        return (mjx_inverse(problem.model, *states) ** 2).sum()
 
     return Program(jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2))), tuple(states))
 

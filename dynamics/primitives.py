@@ -56,10 +56,14 @@ class RneaPrimitives:
     def __call__(self, trees: Tree, states: Sequence[Array]) -> Array:
         """tau (B, F, nv). trees: arrays with a leading axis; states: qpos, qvel, qacc, force and torque."""
         operands = _alike_in_shard_map([*jax.tree.leaves(trees), *states])
-        if default_platform() == "cpu":
-            native.prepare("forward", operands[-1].dtype, len(states) == 5)
+        self.prepare(operands[-1].dtype, len(states) == 5)
         (tau,) = self.forward_p.bind(*operands, topology=trees.topology)
         return tau
+
+    def prepare(self, dtype: Any, wrench: bool = False) -> None:
+        """Start to compile the loops that a program will need which is about to be traced."""
+        if default_platform() == "cpu":
+            native.prepare("forward", dtype, wrench)
 
     def _primitive(
         self, name: str, plain: Callable[..., list[Array]], on_cpu: Callable[..., list[Array]] | None = None

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from .rnea import rnea
+from .rnea import RNEA, rnea
 from .states import as_array, check_values, is_traced
 from .traced_trajectory import over_windows
 from .trajectory import checked_trace
@@ -41,5 +41,6 @@ def torques(tree: Tree, qpos: Array, fps: float, cutoff: float | None = 6.0) -> 
     if not is_traced(qpos) and qpos.ndim == 2 and qpos.shape[1] == tree.topology.nq:
         check_values(tree.topology, "qpos", np.asarray(qpos))
     qpos, rate, limit, _ = checked_trace(tree.topology, qpos, fps, cutoff)
+    RNEA.prepare(qpos.dtype)  # before the long way there
     tau: jax.Array = over_windows(tree.topology, qpos, rate, limit, rnea, tree.astype(qpos.dtype))
     return tau
