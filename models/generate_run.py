@@ -12,7 +12,9 @@ nonlinear least squares finds the forces' shape, the splines and the series, nea
 (CURVES), such that
   - no moment acts about the centre of mass in flight, and on the floor the moment fits a centre of pressure
     under the foot;
-  - the legs reach, the swinging foot clears the floor, and what is near the floor stands still.
+  - the legs reach, the swinging foot clears the floor, and what is near the floor stands still;
+  - pelvis, trunk, arms and legs are hardly accelerated above 6 Hz (TREMOR_SIGMA). Flight without moment would
+    else be bought with a pelvis that trembles.
 
 What CURVES is: key points of the size and timing of the sources' curves at 3-3.5 m/s, from memory of their
 figures, rounded and joined by periodic cubic splines; good to some 5 degrees, not a copy of any data set.
@@ -121,16 +123,17 @@ HEEL_UP = (
     (86, 0),
     (93, 0),
 )
-TOE_UP = ((0, 8), (4, 3.5), (8, 0), (15, 0), (60, 0), (78, 0), (85, 6), (92, 14), (96, 12))
+TOE_UP = ((0, 16), (4, 5), (8, 0), (15, 0), (60, 0), (80, 0), (85, 6), (90, 20), (94, 28), (97, 25))
 HEEL_UP_SPAN = (0.13, 0.90)
 TOE_UP_SPAN = (0.70, 1.09)
 
 STEP_WIDTH = 0.09
-SLIP_SIGMA = 0.001
+SLIP_SIGMA = 0.001  # m
+CLEARANCE_SIGMA = 0.001  # m
 CLEARANCE = (
     (0, -1),
     (0.34, -0.001),
-    (0.38, 0.006),
+    (0.38, 0.009),
     (0.45, 0.04),
     (0.55, 0.07),
     (0.75, 0.06),
@@ -142,13 +145,15 @@ CLEARANCE = (
 )
 PRESSURE = ((0, -0.045), (0.1, -0.02), (0.2, 0.03), (0.4, 0.09), (0.6, 0.13), (0.8, 0.15), (1.0, 0.165))
 """m ahead of the ankle in standing, by the part of the contact."""
+BRAKING = -0.6
+"""Body weights, of the forward force's first function: braking, then pushing, of some 0.2 (Fukuchi 2017)."""
 
 SIGMA_DEG = {
-    "hip_flexion": 3.0,
-    "hip_adduction": 4.0,
+    "hip_flexion": 2.2,
+    "hip_adduction": 3.0,
     "hip_rotation": 6.0,
-    "knee_flexion": 3.0,
-    "ankle_dorsiflexion": 4.0,
+    "knee_flexion": 1.5,
+    "ankle_dorsiflexion": 1.5,
     "ankle_inversion": 5.0,
     "ankle_rotation": 8.0,
     "pelvis_tilt": 1.5,
@@ -157,16 +162,32 @@ SIGMA_DEG = {
     "trunk_tilt": 2.0,
     "trunk_list": 2.0,
     "trunk_rotation": 4.0,
-    "shoulder_flexion": 4.0,
+    "shoulder_flexion": 2.5,
     "shoulder_adduction": 2.0,
     "shoulder_rotation": 3.0,
-    "elbow_flexion": 6.0,
+    "elbow_flexion": 5.0,
 }
-PRESSURE_SIGMA = 0.006  # m
-MOMENT_SIGMA = 1.0  # N m
+PRESSURE_SIGMA = 0.007  # m
+MOMENT_SIGMA = 0.5  # N m
 SMOOTH_SIGMA = 40.0
-LEAST_KNEE = np.deg2rad(9.0)
-STRAIGHTEST = np.deg2rad(8.0)
+SWAY_SIGMA = 2.0  # m/s2, the pelvis' forward acceleration
+TREMOR_FROM = 6.0  # Hz
+TREMOR_SIGMA = {
+    "pelvis": 1.0,
+    "neck": 1.0,
+    "left_wrist": 5.0,
+    "left_knee": 7.0,
+    "left_ankle": 20.0,
+    "left_foot": 20.0,
+}
+"""m/s2, by joint: of each cosine and sine of its acceleration above TREMOR_FROM. Wide where a foot that
+lands, stands and leaves has to be quick."""
+LEAST_KNEE = np.deg2rad(11.5)
+STRAIGHTEST = np.deg2rad(6.0)
+LEAST_SHOULDER = np.deg2rad(-33.0)
+LARGEST_DORSIFLEXION = np.deg2rad(28.0)
+"""An upper arm much further back leaves its published range, and so does a foot at more than 20 degrees, but
+that was measured without load (docs/joints.md)."""
 
 PHASE = np.arange(STRIDE) / STRIDE
 
@@ -187,8 +208,8 @@ def harmonics(name: str) -> tuple[int, ...]:
     if name in ("shoulder_adduction", "shoulder_rotation"):
         return (0, 1, 2)
     if name in ARM:
-        return tuple(range(7))
-    return tuple(range(0 if name in EVERY_STEP else 1, 11, 2))
+        return tuple(range(5))
+    return tuple(range(0 if name in EVERY_STEP else 1, 9, 2))  # to 11 Hz
 
 
 def fourier(name: str) -> Array:
@@ -206,6 +227,13 @@ def spectral(order: int) -> NDArray:
     w = 2j * np.pi * np.fft.fftfreq(STRIDE, 1 / FPS)
     w[STRIDE // 2] = 0
     return np.fft.ifft((w**order)[:, None] * np.fft.fft(np.eye(STRIDE), axis=0), axis=0).real
+
+
+def tremor() -> Array:
+    """(K, STRIDE) that takes a path to its acceleration above TREMOR_FROM: root mean square of each part."""
+    h = np.arange(int(TREMOR_FROM * STRIDE / FPS) + 1, STRIDE // 2)[:, None]
+    gain = np.sqrt(2) * (2 * np.pi * h * FPS / STRIDE) ** 2 / STRIDE
+    return np.concatenate([gain * np.cos(2 * np.pi * h * PHASE), gain * np.sin(2 * np.pi * h * PHASE)])
 
 
 FINE = 64
@@ -251,7 +279,7 @@ class Run:
         self.foot = Foot(person)
         self.forces = force_basis()
         t = np.arange(STRIDE, dtype=float)
-        self.swing = bumps(np.where(t < 8, t + STRIDE, t), CONTACT - 1.0, STRIDE + 1.0, 3.1)
+        self.swing = bumps(np.where(t < 8, t + STRIDE, t), CONTACT - 1.2, STRIDE + 1.0, 2.8)
         late = np.where(t < 0.2 * STRIDE, t + STRIDE, t)
         self.toe_up = bumps(late, TOE_UP_SPAN[0] * STRIDE, TOE_UP_SPAN[1] * STRIDE, 3.2, 4)
         self.heel_up = bumps(t, HEEL_UP_SPAN[0] * STRIDE, HEEL_UP_SPAN[1] * STRIDE, 4.0, 4)
@@ -275,6 +303,7 @@ class Run:
         self.fourier = {name: fourier(name) for name in (*MIDLINE, *ARM)}
         self.cited = {name: cited(name) for name in SIGMA_DEG}
         self.D = spectral(1)
+        self.tremor = tremor()
 
     def start(self) -> Array:
         """(size,) parameters of the cited curves, the swinging foot where they take it."""
@@ -287,6 +316,7 @@ class Run:
         c[self.blocks["heel_up"]] = np.linalg.lstsq(
             self.heel_up, np.deg2rad(periodic_curve(HEEL_UP, PHASE)), rcond=None
         )[0]
+        c[self.blocks["forward"].start] = BRAKING
         c[self.blocks["print"]] = 0.25
         c[self.blocks["height"]] = 0.905
         # The swinging ankle where the cited curves take it from a pelvis in steady flight.
@@ -386,13 +416,20 @@ class Run:
         want = cross(cop - com, F)
         spread = MOMENT_SIGMA + PRESSURE_SIGMA * np.abs(F[..., 2:])
         parts.append((moment - want) / (spread * T * ease))
-        # Legs that reach, feet that clear the floor, roll angles that are not negative.
+        # Legs that reach, joints in range, feet that clear the floor, roll angles that are not negative.
         least = 1 - np.cos(LEAST_KNEE)
         parts.append(np.minimum(slack - least, 0) / (0.002 * T))
+        parts.append(np.minimum(found["shoulder_flexion"] - LEAST_SHOULDER, 0) / (0.005 * T))
+        parts.append(np.maximum(found["ankle_dorsiflexion"] - LARGEST_DORSIFLEXION, 0) / (0.001 * T))
         for name, basis in (("toe_up", self.toe_up), ("heel_up", self.heel_up)):
             parts.append(np.minimum(c[:, self.blocks[name]] @ basis.T, 0) / (0.003 * T))
         parts.append(self.clearance(c, pose))
-        # Smooth.
+        # Smooth. The paths of pelvis, neck and left limbs repeat once the travel is taken off.
+        travel = SPEED / FPS * np.outer(np.arange(STRIDE), [1, 0, 0])
+        for joint, sigma in TREMOR_SIGMA.items():
+            parts.append(self.tremor @ (pose.position[:, :, person.index(joint)] - travel) / sigma)
+        sway = self.D @ (self.D @ (pose.position[:, :, 0] - travel)[..., :1])
+        parts.append(sway / (SWAY_SIGMA * T))
         for name in self.fourier:
             order = np.array([h for h in harmonics(name) for _ in range(2 if h else 1)])
             parts.append(c[:, self.blocks[name]] * order**3 / SMOOTH_SIGMA)
@@ -406,10 +443,10 @@ class Run:
             k = c[:, self.blocks[name]]
             k = np.pad(k, ((0, 0), (2, 2)))
             parts.append(np.diff(k, 3, axis=1) / (sigma * np.sqrt(k.shape[1])))
-        parts.append(c[:, self.blocks["up"]] / 0.3)
+        parts.append(c[:, self.blocks["up"]] / 0.17)
         parts.append(np.maximum(-F[..., 2] / weight, 0) / 0.001)
-        parts.append((c[:, self.blocks["forward"]] + [0.0, 0, 0, 0, 0]) / 0.5)
-        parts.append(c[:, self.blocks["left"]] / 0.08)
+        parts.append((c[:, self.blocks["forward"]] - [BRAKING, 0, 0, 0, 0]) / 0.15)
+        parts.append(c[:, self.blocks["left"]] / 0.06)
         toe = c[:, self.blocks["toe_up"]] @ self.toe_up.T - np.deg2rad(
             np.maximum(periodic_curve(TOE_UP, PHASE), 0)
         )
@@ -441,7 +478,7 @@ class Run:
                 (t < STRIDE // 2 + 10)[:, None], X[:, CONTACT - 1 : CONTACT, :2], X[:, :1, :2] + [ADVANCE, 0]
             )
             deep, astray = low_point_residuals(X, floor, home)
-            parts.append(deep[:, CONTACT + 2 :] / (0.003 * np.sqrt(STRIDE)))
+            parts.append(deep[:, CONTACT + 2 :] / (CLEARANCE_SIGMA * np.sqrt(STRIDE)))
             for rows in (leaving, landing):
                 parts.append(astray[:, rows] / (SLIP_SIGMA * np.sqrt(STRIDE)))
         return stack(parts)
@@ -452,7 +489,7 @@ def run() -> dict[str, NDArray]:
     person = Person(default_body())
     made = Run(person)
     c = made.start()
-    for ease, steps in ((30.0, 5), (5.0, 4), (1.0, 14)):
+    for ease, steps in ((30.0, 6), (5.0, 6), (1.0, 30)):
 
         def eased(batch: Array, ease: float = ease) -> Array:
             return made.residuals(batch, ease)
