@@ -42,10 +42,10 @@ def serves(dtype: Any) -> bool:
 @functools.cache
 def _available() -> bool:
     try:
-        from . import ffi
+        from . import handler, library
     except (ImportError, OSError):  # llvmlite is not for this system
         return False
-    return ffi.is_known_to_xla()
+    return library.lanes(np.dtype(np.float64)) > 1 and handler.interface_version() is not None
 
 
 @functools.cache

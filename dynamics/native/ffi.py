@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import execution, library
-from .handler import ALIGNMENT, INTERFACE_VERSION
+from .handler import ALIGNMENT
 from .layout import turned_nodes
 from .library import Compiled
 
@@ -76,10 +74,3 @@ def _registered(compiled: Compiled) -> str:
     name = f"smpl2mjcf_{compiled.name}"
     jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(compiled.handler), platform="cpu")
     return name
-
-
-def is_known_to_xla() -> bool:
-    """Whether this jaxlib's interface is the one that the handlers are made for."""
-    header = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h"
-    found = re.search(r"#define XLA_FFI_API_MAJOR (\d+)", header.read_text()) if header.exists() else None
-    return found is not None and int(found[1]) == INTERFACE_VERSION

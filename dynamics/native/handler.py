@@ -11,9 +11,13 @@ function has them, and scratch memory (threads, m).
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import jax
 from llvmlite import ir
 
 from .emitter import INT
@@ -27,11 +31,10 @@ _INT32 = ir.IntType(32)
 _FRAME_EXTENSION, _FRAME_API, _FRAME_CONTEXT, _FRAME_ARGUMENTS, _FRAME_RESULTS = 8, 16, 24, 40, 80
 _BUFFERS_ARRAY = 32
 _BUFFER_DATA, _BUFFER_RANK, _BUFFER_DIMS = 24, 32, 40
-_API_VERSION, _API_DESTROY_ERROR, _API_SCHEDULE = 32, 48 + 2 * 8, 48 + 11 * 8
+_API_DESTROY_ERROR, _API_SCHEDULE = 48 + 2 * 8, 48 + 11 * 8
 _EXTENSION_TYPE, _EXTENSION_METADATA, _METADATA_VERSION, _METADATA_TRAITS = 8, 24, 24, 32
 _METADATA_EXTENSION = 1
-INTERFACE_VERSION = 0
-"""The major version of XLA's interface that these offsets belong to."""
+_MAJOR_VERSION = 0  # that these offsets belong to
 
 ALIGNMENT = 64
 """Bytes, of the widest register; scratch memory must have room to be aligned."""
@@ -42,6 +45,18 @@ _DESTROY_ARGUMENTS_SIZE = 24
 # What the threads of a call share, in words of 8 bytes: counters first, then what the function is called
 # with.
 _NEXT, _DONE, _HOLDERS, _THREADS, _PIECES, _PIECES_OF_BODY, _LENGTH, _FRAMES, _SIZES = range(9)
+
+
+@functools.cache
+def interface_version() -> tuple[int, int] | None:
+    """Major and minor version of this jaxlib's interface; None where it is not the one that we know."""
+    header = Path(jax.ffi.include_dir()) / "xla" / "ffi" / "api" / "c_api.h"
+    text = header.read_text() if header.exists() else ""
+    found = [re.search(rf"#define XLA_FFI_API_{part} (\d+)", text) for part in ("MAJOR", "MINOR")]
+    if not all(found):
+        return None
+    major, minor = (int(match[1]) for match in found if match)
+    return (major, minor) if major == _MAJOR_VERSION else None
 
 
 class HandlerBuilder:
@@ -164,17 +179,18 @@ class HandlerBuilder:
         with b.if_then(asked):
             kind = self._load(b, extension, _EXTENSION_TYPE, _INT32)
             with b.if_then(b.icmp_signed("==", kind, _INT32(_METADATA_EXTENSION))):
-                self._tell_version(b, frame, extension)
+                self._tell_version(b, extension)
                 b.ret(_BYTES(None))
         self._run(b, frame)
         b.ret(_BYTES(None))
 
-    def _tell_version(self, b: ir.IRBuilder, frame: Value, extension: Value) -> None:
-        """The version of the interface that this was made for: XLA's own, whose layout is as above."""
-        api = self._load(b, frame, _FRAME_API, _BYTES)
+    def _tell_version(self, b: ir.IRBuilder, extension: Value) -> None:
+        """The version of the interface that this was made for. XLA's own table of it may not be there yet."""
+        version = interface_version()
+        assert version is not None
         metadata = self._load(b, extension, _EXTENSION_METADATA, _BYTES)
-        version = self._load(b, api, _API_VERSION)  # major and minor together
-        b.store(version, self._at(b, metadata, _METADATA_VERSION, INT))
+        for k, number in enumerate(version):
+            b.store(_INT32(number), self._at(b, metadata, _METADATA_VERSION + 4 * k, _INT32))
         b.store(_INT32(0), self._at(b, metadata, _METADATA_TRAITS, _INT32))
 
     def _run(self, b: ir.IRBuilder, frame: Value) -> None:
