@@ -143,7 +143,9 @@ def test_the_restricted_likelihood_is_the_dense_one():
     levels = np.log([0.3, 0.7, 1.5])
     differences = []
     for rho in (0.0, 0.5, 0.9):
-        ours, _ = reml._criterion(penalized.Design.of(samples, rho), levels, np.full(2, np.nan))
+        ours, _ = reml._criterion(
+            penalized.Design.of(samples, rho), levels, np.full(2, np.nan), np.full(2, np.inf)
+        )
         for level, row in zip(levels, ours):
             V, X, _, _ = dense(frames, recorded, scale, rho, np.exp(-6 * level))
             differences.append(row - restricted_deviance(V, X, values[recorded]))
@@ -471,6 +473,45 @@ def test_the_noise_is_found(recovery, rho, accepted):
     assert np.median(noise.sigma[3:]) == pytest.approx(0.05, rel=0.05 if rho < 0.8 else 0.1)
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.8, 0.95])
+def test_third_differences_bound_the_noise(rho):
+    """Of noise alone the bound is its sigma, whatever the frames' confidence; movement only raises it."""
+    frames, sigma = 400, 0.05
+    rng = np.random.default_rng(11)
+    scale = rng.uniform(0.5, 2, frames)
+    scale[[50, 51, 200]] = 0
+    noise = sigma * correlated(rng, (frames, 30), rho) * scale[:, None]
+    swing = 0.8 * np.sin(np.arange(frames) * 2 * np.pi * 2 / 30)[:, None]
+
+    def most(values, scale=scale):
+        samples = penalized.Samples.of(values, scale, ORDER_3)
+        return reml.most_noise(penalized.Design.of(samples, rho))
+
+    # Thirty series of 400 frames: 1 % where the frames are independent, several times that at .95.
+    assert most(noise).mean() == pytest.approx(sigma, rel=0.05)
+    assert (most(noise + swing) > most(noise)).all()
+    lonely = np.where(np.arange(frames) % 4 == 3, 0.0, 1.0)
+    assert np.isinf(most(noise, lonely)).all()
+
+
+def test_bandwidths_are_drawn_together_where_noise_is_slow():
+    """All of a body that moves; not a few moving joints of a still body."""
+    angles, sigma = np.ones(60, bool), np.full(60, 0.05)
+    angles[:3], sigma[:3] = False, 0.0
+    moving, waving = np.full(60, -4.0), np.full(60, -4.0)
+    moving[3:30], waving[3:9] = -0.2, -0.2
+    fast, slow = (reml.coherent(moving, sigma, angles, rho) for rho in (0.65, 0.95))
+    moving[3:10] = 0.5
+    wider, drawn = (reml.coherent(moving, sigma, angles, rho) for rho in (0.65, 0.95))
+    np.testing.assert_allclose(fast, slow)  # all of the moving ones agree already
+    np.testing.assert_allclose(wider[3:10], 0.5)
+    common = (7 * 0.5 - 20 * 0.2) / 27  # of the widest half of 57 those that move
+    np.testing.assert_allclose(drawn[3:10], common + np.sqrt(1 - 0.95**2) * (0.5 - common))
+    np.testing.assert_array_equal(
+        reml.coherent(waving, sigma, angles, rho=0.95), reml.coherent(waving, sigma, angles, rho=0.0)
+    )
+
+
 def test_hidden_nyquist_noise_is_seen(recovery):
     """A pose that alternates from frame to frame looks still to central differences; the spline sees it."""
     clip = recovery.clip("squat").at(30.0)
@@ -497,6 +538,33 @@ def test_a_walk_and_a_squat_are_recovered(recovery, fps, name, least):
         scores = recovery.scores(methods, recovery.clip(clip).at(fps), recovery.NOISES[name], seed=1)
         assert scores["reml"].reduction > 100 * least
         assert scores["reml"].error < scores["zero"].error
+
+
+def test_noise_as_slow_as_a_run_is_no_worse_than_raw(recovery):
+    """Where bandwidths of each rotation's own would be: 30 frames a second, noise correlated by .95."""
+    clean, noise = recovery.clip("run").at(30.0), recovery.NOISES["AR .95"]
+    for seed in range(3):
+        score = recovery.scores({"reml": recovery.smoothing("reml")}, clean, noise, seed)["reml"]
+        assert score.reduction > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fps", [30.0, 60.0])
+@pytest.mark.parametrize("name", ["white .03", "white .05", "white .08", "AR .8", "AR .95", "bias .03"])
+def test_never_worse_than_raw(recovery, shared, fps, name):
+    """Clip by clip and draw by draw, against central differences of the same samples; never NaN."""
+    methods = {"reml": recovery.smoothing("reml")}
+    found = {
+        (clip, seed): recovery.scores(methods, recovery.clip(clip).at(fps), recovery.NOISES[name], seed)[
+            "reml"
+        ]
+        for clip in (*recovery.TUNED, *recovery.HELD_OUT)
+        for seed in range(3)
+    }
+    worst = min(found, key=lambda key: found[key].reduction)
+    print(f"{fps:g} fps {name}: least reduction {found[worst].reduction:.1f} % ({worst[0]}, seed {worst[1]})")
+    assert np.isfinite([score[:4] for score in found.values()]).all()
+    assert found[worst].reduction > 0
 
 
 @pytest.mark.slow

@@ -16,12 +16,23 @@ from dynamics.smoothing import smooth
 MASS = 70.0
 EMBEDDED = ("walk", "run", "squat", "sit_to_stand", "jump", "arm_raise")
 RECORDED = {
-    # name: file, skeleton, seconds
+    # name: file, skeleton, seconds; no two windows of a file overlap
     "cmu_walk": ("02_01.amc", "02_rebuilt.asf", 0.0, 2.85),
     "cmu_jumps": ("01_01.amc", "01.asf", 3.0, 8.0),
     "cmu_kick": ("11_01.amc", "11.asf", 0.0, 4.97),
     "cmu_skip": ("131_03.bvh", None, 0.0, 4.5),
+    "cmu_start": ("131_01.bvh", None, 0.0, 5.0),
+    "cmu_stop": ("131_01.bvh", None, 5.0, 8.28),
+    "cmu_skip_on": ("131_03.bvh", None, 4.5, 9.1),
+    "cmu_before_jumps": ("01_01.amc", "01.asf", 0.0, 3.0),
+    "cmu_more_jumps": ("01_01.amc", "01.asf", 8.0, 12.0),
+    "cmu_jumps_on": ("01_01.amc", "01.asf", 12.0, 17.0),
+    "cmu_last_jumps": ("01_01.amc", "01.asf", 17.0, 22.9),
 }
+# Of these some served to choose the constants of the bands or of the smoother; on the others nothing was
+# chosen. They were picked before their figures were seen: all that is left of the recordings.
+HELD_OUT = ("cmu_stop", "cmu_skip_on", "cmu_before_jumps", "cmu_more_jumps", "cmu_jumps_on", "cmu_last_jumps")
+TUNED_ON = tuple(name for name in (*EMBEDDED, *RECORDED) if name not in HELD_OUT)
 NOISES = {
     "white .03": {"sigma": 0.03},
     "white .05": {"sigma": 0.05},
@@ -154,15 +165,26 @@ def test_bands_after_smoothing_cover(embedded, humanoid):
 @pytest.mark.parametrize("fps", [30.0, 60.0])
 @pytest.mark.parametrize("condition", NOISES)
 def test_bands_cover_over_the_grid(embedded, recorded, fps, condition):
-    shares = {}
-    for name in (*EMBEDDED, *RECORDED):
-        clean = embedded(name) if name in EMBEDDED else recorded(name)
-        noise = analysis.PoseNoise.of(clean.model, **NOISES[condition])
-        shares[name] = coverage(clean, fps, noise)
-    print(f"{fps:g} fps {condition}: pooled {np.mean(list(shares.values())):.3f}", end=" ")
-    print({name: round(share, 3) for name, share in shares.items()})
-    assert min(shares.values()) >= 0.8
-    assert 0.9 <= np.mean(list(shares.values())) <= 0.98
+    """90 to 98 % of the true torques, at least 80 % of each clip: where constants were chosen, and elsewhere.
+
+    Where noise correlates by .95 the bands are too wide on the held-out clips (99.5 and 98.2 % at 30 and 60
+    frames a second), which all move fast: no more than 98 % is required of all clips together there.
+    """
+    pooled, groups = {}, {"tuned on": TUNED_ON, "held out": HELD_OUT}
+    for group, names in groups.items():
+        shares = {}
+        for name in names:
+            clean = embedded(name) if name in EMBEDDED else recorded(name)
+            noise = analysis.PoseNoise.of(clean.model, **NOISES[condition])
+            shares[name] = coverage(clean, fps, noise)
+        pooled[group], worst = np.mean(list(shares.values())), min(shares.values())
+        print(f"{fps:g} fps {condition}, {group}: pooled {pooled[group]:.3f}, worst {worst:.3f}", end=" ")
+        print({name: round(share, 3) for name, share in shares.items()})
+        assert worst >= 0.8, (group, shares)
+    together = np.average(list(pooled.values()), weights=[len(names) for names in groups.values()])
+    assert min(pooled.values()) >= 0.9, pooled
+    assert max(pooled["tuned on"], together) <= 0.98, pooled
+    assert pooled["held out"] <= 0.98 or condition == "AR .95", pooled
 
 
 def test_a_filter_with_known_noise(humanoid, embedded):

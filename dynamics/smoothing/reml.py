@@ -28,10 +28,19 @@ _COARSE_STEP, _FINE_STEP = 0.5, 1 / 6
 # rotations has wider ones) hold for the translations too, and no noisy rotation is cut below a part of them.
 _WIDE_BANDS = 0.15
 _NARROWEST = 0.5
+# Noise is slower than movement where, at the end of the wide bands, less of it is left than this share of a
+# white noise of its size. Chance then decides in which joints movement is taken for noise. So none is larger
+# than third differences leave room for, and wider bands are drawn to a common one: the geometric mean over
+# those of this share of the rotations, the widest, that are not still, which is narrower than this part of
+# the widest of all.
+_SLOW = 0.25
+_DIFFERENCE = np.array([-1.0, 3.0, -3.0, 1.0])
+_MOVING = 0.5
+_STILL = 0.05
 # Rotations with less noise than this share of the noisiest fifth's are known, not measured: no guide.
 _KNOWN = 0.3
 # Nor do joints whose noise is that small a part of the largest: noise on the root alone says nothing of them.
-_TOLD_APART = 0.1
+_TOLD_APART = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +64,7 @@ def prior(fps: float, corner: float | None = CORNER) -> tuple[float, ...]:
     With a corner (Hz) the acceleration is a critically damped process: its spectrum is level up to there and
     falls with the fourth power of the frequency above, 1 / (w^4 (w^2 + corner^2)^2) for the pose. Without
     one the pose is a three times integrated Wiener process, 1 / w^6, whose slow movements are far larger
-    than a body's: on benchmarks/recovery.py pose errors grow by up to a tenth, torque errors by 1 to 6 %.
+    than a body's: on benchmarks/recovery.py pose errors grow by up to a tenth, torque errors by 3 to 7 %.
     """
     if corner is None:
         return 0.0, 0.0, 0.0, 1.0
@@ -79,45 +88,94 @@ def estimate(
     deciding = angles if angles.any() else np.ones(len(angles), bool)
     coarse, fine = (penalized.grid(samples.basis, step) for step in (_COARSE_STEP, _FINE_STEP))
 
+    unbounded = np.full(len(angles), np.inf)
+
     def unlikeliness(design: penalized.Design) -> float:
-        criterion, _ = _criterion(design, coarse, given)
+        criterion, _ = _criterion(design, coarse, given, unbounded)
         return penalized.least_of(criterion[:, deciding], coarse)[1].sum()
 
     design = min(designs, key=unlikeliness) if len(designs) > 1 else designs[0]
-    criterion, sigmas = _criterion(design, fine, given)
-    levels, _ = penalized.least_of(criterion, fine)
-    found = sigmas[np.abs(fine[:, None] - levels).argmin(axis=0), np.arange(len(levels))]
-    levels = coherent(np.where(given == 0, fine[-1], levels), found, angles)
+
+    def likeliest(most: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        criterion, sigmas = _criterion(design, fine, given, most)
+        levels, _ = penalized.least_of(criterion, fine)
+        return levels, sigmas[np.abs(fine[:, None] - levels).argmin(axis=0), np.arange(len(levels))]
+
+    levels, found = likeliest(unbounded)
+    if _is_slow(design.rho, levels[_noisy(found, angles)]):
+        levels, found = likeliest(most_noise(design))
+    levels = coherent(np.where(given == 0, fine[-1], levels), found, angles, design.rho)
     return Estimate(penalized.rounded(levels), found, design)
 
 
-def coherent(levels: np.ndarray, sigma: np.ndarray, angles: np.ndarray) -> np.ndarray:
+def most_noise(design: penalized.Design) -> np.ndarray:
+    """(m,) the sigma that third differences of the samples leave room for: all of the noise, little movement.
+
+    Infinite where no four frames in a row were recorded.
+    """
+    samples, reach = design.samples, len(_DIFFERENCE) - 1
+    first = np.flatnonzero(samples.recorded[reach:] - samples.recorded[:-reach] == reach)
+    if not len(first):
+        return np.full(samples.values.shape[1], np.inf)
+    lags = np.arange(reach + 1)
+    at = first[:, None] + lags
+    weights = _DIFFERENCE * samples.scale[at]
+    of_unit_noise = np.einsum("ni,ij,nj->n", weights, design.rho ** np.abs(lags[:, None] - lags), weights)
+    differences = np.einsum("k,nkm->nm", _DIFFERENCE, samples.values[at])
+    return np.sqrt((differences**2 / of_unit_noise[:, None]).mean(axis=0))
+
+
+def coherent(levels: np.ndarray, sigma: np.ndarray, angles: np.ndarray, rho: float) -> np.ndarray:
     """Levels (m,) whose bandwidths let the parts of a body move together.
 
-    sigma: (m,) noise of the components. angles: (m,) bool, those that are rotations.
+    sigma: (m,) noise of the components. angles: (m,) bool, those that are rotations. rho: of the noise.
     """
-    noisy = angles & (sigma > 0)
+    noisy = _noisy(sigma, angles)
     if not noisy.any():
         return levels
-    noisy &= sigma >= max(_KNOWN * np.quantile(sigma[noisy], 0.8), _TOLD_APART * sigma[noisy].max())
-    wide = np.quantile(levels[noisy], 1 - _WIDE_BANDS)
-    floored = np.where(noisy, np.maximum(levels, wide + np.log(_NARROWEST)), levels)
-    return np.where(angles, floored, np.minimum(levels, wide))
+    common, kept = np.quantile(levels[noisy], 1 - _WIDE_BANDS), 1.0
+    if _is_slow(rho, levels[noisy]):
+        widest = np.sort(levels[noisy])[-int(np.ceil(_MOVING * noisy.sum())) :]
+        # The likelihood tells the rotations apart by what of their noise is new in every frame.
+        common, kept = widest[widest >= widest[-1] + np.log(_STILL)].mean(), np.sqrt(1 - rho**2)
+    drawn = np.where(levels > common, common + kept * (levels - common), levels)
+    drawn = np.where(noisy, np.maximum(drawn, common + np.log(_NARROWEST)), levels)
+    return np.where(angles, drawn, np.minimum(levels, common))
+
+
+def _noisy(sigma: np.ndarray, angles: np.ndarray) -> np.ndarray:
+    """(m,) bool, the rotations whose noise was measured."""
+    noisy = angles & (sigma > 0)
+    if not noisy.any():
+        return noisy
+    return noisy & (sigma >= max(_KNOWN * np.quantile(sigma[noisy], 0.8), _TOLD_APART * sigma[noisy].max()))
+
+
+def _is_slow(rho: float, levels: np.ndarray) -> bool:
+    """Whether noise is slower than the movement of rotations with levels (k,).
+
+    Never where a few move on a still body: they say nothing of the rest.
+    """
+    if not len(levels):
+        return False
+    wide = np.quantile(levels, 1 - _WIDE_BANDS)
+    spectrum = (1 - rho**2) / (1 - 2 * rho * np.cos(min(np.exp(wide), np.pi)) + rho**2)
+    return bool(wide > levels.max() + np.log(_STILL) and spectrum < _SLOW)
 
 
 def _criterion(
-    design: penalized.Design, levels: np.ndarray, given: np.ndarray
+    design: penalized.Design, levels: np.ndarray, given: np.ndarray, most: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """-2 log restricted likelihood (L, m) without constants, and the sigma (L, m) at which it is that.
 
-    given: (m,) sigma where it is known; NaN for the most likely one at each level.
+    given: (m,) sigma where it is known; NaN for the most likely one at each level, up to `most` (m,).
     """
     least, log_determinants = design.least(levels)
     freedom = len(design.samples.recorded) - design.samples.basis.null_space
     seen = design.samples.basis.count - design.samples.basis.null_space
     # A trend fits at every level, and what is known exactly needs none: they have no vote.
     votes = (least > 0) & (given != 0)
-    likely = np.sqrt(np.where(votes, least, 1.0) / freedom)
+    likely = np.minimum(np.sqrt(np.where(votes, least, 1.0) / freedom), np.where(most > 0, most, np.inf))
     sigmas = np.where(np.isnan(given), np.where(votes, likely, 0.0), given)
     used = np.where(votes, sigmas, 1.0)
     fitted = least / used**2 + 2 * freedom * np.log(used)
