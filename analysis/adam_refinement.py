@@ -26,9 +26,9 @@ class Settings:
     """The published form: so many steps of Adam, and how strongly poses are held to the recorded ones.
 
     Attributes:
-        pose_weight: lambda_r of the mean square of theta - theta_noisy over components and frames, rad^-2,
-            against the mean squared torque in units of the recorded torques' own RMS, dof by dof. The paper
-            states neither unit nor norm.
+        pose_weight: lambda_r of the mean square of theta - theta_noisy over components and frames, weighed by
+            their confidence, rad^-2, against the mean squared torque in units of the recorded torques' own
+            RMS, dof by dof. The paper states neither unit nor norm.
         iterations: steps.
         step: rad, Adam's step size.
     """
@@ -54,7 +54,7 @@ def refined(clip: Clip, settings: Settings, progress: Callable[[str], None]) -> 
         safe = np.where(squared > 0, np.maximum(squared, 1e-6 * squared.max(initial=0.0)), np.inf)
         weights[:, inner] = 1 / (safe * tau.shape[0] * max(len(inner), 1))
         rotations = len(rotation_columns(clip.tree.topology))
-        held = np.repeat(clip.recorded[:, None].astype(np.float64), rotations, axis=1)
+        held = np.repeat(clip.confidence[:, None], rotations, axis=1)
         held *= settings.pose_weight / max(3 * held.sum(), 1.0)
         samples = filled(clip.samples, clip.padding)
         weights = np.concatenate([weights, np.zeros((clip.padding, weights.shape[1]))])

@@ -1,4 +1,7 @@
-"""Refinement by the likeliest poses: the smoother's posterior times a prior on how fast torques change."""
+"""Refinement by the likeliest poses: a smoother's posterior times a prior on how fast torques change.
+
+The smoother is one of combinations of rotations that move together (synergies.py).
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,16 @@ class Settings:
     """
 
     rate_weight: float = 0.02
-    window: float = 0.1
-    share: float = 0.05
-    widening: float = 0.4
+    window: float = 0.05
+    share: float = 0.01
+    widening: float = 0.2
     passes: int = 2
     iterations: int = 25
 
 
 def refined(clip: Clip, settings: Settings, progress: Callable[[str], None]) -> tuple[Array, int]:
     """qpos (T, nq) of the likeliest poses, and how many steps the search took."""
+    clip = clip.coordinated(settings.widening)
     z, steps = np.zeros_like(clip.mean), 0
     for number in range(settings.passes):
         weights = _weights(clip, clip.torques(clip.mean + clip.spread(z)), settings)

@@ -52,10 +52,10 @@ class Refined:
         motion: refined, in the joints, family, frame rate and gaps of the Motion that was given (z up); None
             where qpos was given.
         before: the recorded poses with the derivatives of the quintic spline through them.
-        smoothed: where the search began: the automatic smoother's poses and derivatives.
+        smoothed: the automatic smoother's poses and derivatives.
         trajectory: the refined poses with the derivatives of the quintic spline through them.
         tau_before, tau_smoothed, tau: (T, nv) N and N m, contact-free torques of the three.
-        noise: what the smoother found, or was told, about the recording.
+        noise: what was taken for noise: told, or found and less what cannot be told from movement.
         steps: of the search.
     """
 
@@ -96,13 +96,15 @@ def refine(
     settings: Settings | None = None,
     sigma: float | None = None,
     rho: float | None = None,
+    confidence: Any = None,
     progress: Progress = lambda message: None,
     **body_options: Any,
 ) -> Any:
     """A motion whose poses are moved so that its torques make sense, without knowing the true ones.
 
-    "map" finds the likeliest poses: the distance from the automatic smoother's, measured by its own
-    posterior, plus the torques' rates of change, measured by each torque's size at the time, is least.
+    "map" finds the likeliest poses: the distance from a smoother's of combinations of rotations that move
+    together, measured by its own posterior, plus the torques' rates of change, measured by each torque's size
+    at the time, is least.
     "adam" is the form of arXiv 2605.24776: mean squared torque plus lambda_r = 5 times the squared distance
     from the recorded poses, 200 steps of Adam. It starts from noise and ends nearer to it.
 
@@ -118,6 +120,9 @@ def refine(
         settings: of the method, None for those that it was tuned to.
         sigma: rad, noise of the rotations where it is known; 0 leaves the poses as they are.
         rho: its correlation from frame to frame, where it is known.
+        confidence: (T,) from 0 to 1, as many estimators give with their poses: the noise variance of a frame
+            is 1 / confidence times sigma squared; 0 is a frame that was not recorded. For a list of motions a
+            list of them, None for a motion without.
         progress: is told what is being done.
         body_options: of `build_humanoid`, for a Body.
 
@@ -126,8 +131,10 @@ def refine(
 
     Raises:
         Error: for an unknown method or settings of another one, a subject and a motion that do not fit, a
-            model without joints inside, fewer than 12 recorded frames.
-        dynamics.Error: for qpos, fps, sigma or rho that cannot be, and clips without one valid frame.
+            model without joints inside, fewer than 12 recorded frames, confidences for other motions than
+            there are.
+        dynamics.Error: for qpos, fps, sigma, rho or confidence that cannot be, and clips without one valid
+            frame.
         smpl2mjcf.Error: for a body and a motion that do not fit.
     """
     if method not in METHODS:
@@ -141,12 +148,18 @@ def refine(
     batch = isinstance(motion, list | tuple) or (isinstance(motion, np.ndarray) and motion.ndim == 3)
     if batch and not len(motion):
         raise Error("the list of motions is empty")
+    if batch and confidence is not None:
+        told_for = len(confidence) if hasattr(confidence, "__len__") else 0
+        if told_for != len(motion):
+            raise Error(
+                f"confidence has {told_for} entries for {len(motion)} motions; accepted: one for each"
+            )
     found = []
     for number, given in enumerate(motion if batch else [motion]):
-        where = f"clip {number + 1} of {len(motion)}: " if batch else ""
-        found.append(
-            _refine(subject, given, fps, method, chosen, sigma, rho, _prefixed(progress, where), body_options)
-        )
+        told = _prefixed(progress, f"clip {number + 1} of {len(motion)}: " if batch else "")
+        trusted = confidence[number] if batch and confidence is not None else confidence
+        noise = (sigma, rho, trusted)
+        found.append(_refine(subject, given, fps, method, chosen, noise, told, body_options))
     return found if batch else found[0]
 
 
@@ -156,8 +169,7 @@ def _refine(
     fps: float | None,
     method: str,
     settings: Settings,
-    sigma: float | None,
-    rho: float | None,
+    noise: tuple[float | None, float | None, Any],
     progress: Progress,
     body_options: dict[str, Any],
 ) -> Refined:
@@ -166,8 +178,7 @@ def _refine(
     if model.nv == 6 * int((model.jnt_type == mujoco.mjtJoint.mjJNT_FREE).sum()):
         raise Error("the model has no joint beside a free one: there is no torque inside it to refine")
     progress(f"smoothing at {rate:g} Hz")
-    widening = settings.widening if isinstance(settings, map_refinement.Settings) else 0.0
-    clip = Clip.of(model, qpos, rate, sigma, rho, widening)
+    clip = Clip.of(model, qpos, rate, *noise)
     before = trajectory(model, qpos, rate, None)
     progress("searching (the first clip of a length compiles for some seconds)")
     poses, steps = METHODS[method].refined(clip, settings, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -16,13 +16,14 @@ from scipy.linalg import lapack
 from dynamics import Trajectory, Tree, rnea, so3
 from dynamics.precision import double_precision
 from dynamics.samples import checked, continuous
-from dynamics.smoothing import Chart, Noise, penalized, reml
+from dynamics.smoothing import Chart, Noise, penalized, reml, smooth
 from dynamics.smoothing.chart import plain, quaternion_addresses, turning
-from dynamics.smoothing.kernels import check_noise
 from dynamics.smoothing.quintic import DEGREE
 from dynamics.topology import Topology
 
+from .cautious_noise import cautious_noise
 from .errors import Error
+from .synergies import Components, Groups, posterior, single, synergies
 
 Array = NDArray[np.float64]
 Traced = Any  # a numpy.ndarray, a jax.Array or a tracer
@@ -43,21 +44,21 @@ class Clip:
     """A noisy recording as restricted maximum likelihood sees it: where its poses may lie, and how likely.
 
     A clip's coordinates on the chart (dynamics/smoothing/chart.py) are splines with coefficients
-    `mean + spread(z)`: where z is standard normal, these are draws from the smoother's posterior, and z = 0
-    is the smoothed motion.
+    `mean + spread(z)`: where z is standard normal, these are draws from a posterior, and z = 0 is the most
+    likely motion. At first, dof by dof, it is the smoother's motion; `coordinated` lets dofs move together.
 
     Attributes:
         model: whose motion it is.
         tree: the model's.
         fps: Hz.
         samples: (T, nq) as recorded, quaternions continuous, gaps bridged.
-        recorded: (T,) bool.
+        confidence: (T,) noise variance is that of a frame of confidence 1 divided by it; 0: not recorded.
         chart: the coordinates' meaning.
-        noise: what the smoother found.
-        mean: (T + 4, nv) spline coefficients of the smoothed motion.
-        groups: for the dofs of each bandwidth, their indices and the Cholesky factor, in bands, of their
-            coefficients' precision for noise of standard deviation 1.
-        trend: (T, nv) what the splines are added to.
+        estimate: noise and bandwidths, dof by dof.
+        mean: (T + 4, nv) spline coefficients of the most likely motion.
+        groups: for the components of each bandwidth, their indices and the Cholesky factor, in bands, of
+            their coefficients' precision for noise of standard deviation 1.
+        components: what moves independently: dofs, or combinations of them.
         smoothed: the smoother's own trajectory.
     """
 
@@ -65,12 +66,12 @@ class Clip:
     tree: Tree
     fps: float
     samples: Array
-    recorded: NDArray[np.bool_]
+    confidence: Array
     chart: Chart
-    noise: Noise
+    estimate: reml.Estimate
     mean: Array
-    groups: tuple[tuple[NDArray[np.int64], Array], ...]
-    trend: Array
+    groups: Groups
+    components: Components
     smoothed: Trajectory
 
     @classmethod
@@ -81,49 +82,63 @@ class Clip:
         fps: float,
         sigma: float | None = None,
         rho: float | None = None,
-        widening: float = 0.0,
+        confidence: ArrayLike | None = None,
     ) -> Clip:
-        """The posterior of a recording qpos (T, nq), NaN rows where nothing was recorded.
+        """The smoother's posterior of a recording qpos (T, nq), NaN rows where nothing was recorded.
 
-        sigma, rho: of the noise, where known. widening: of the smoother's bandwidths, e-folds.
+        sigma, rho: of the noise, where known. confidence: (T,) from 0 to 1, as `dynamics.smoothing.smooth`.
         """
-        check_noise(0.0 if sigma is None else sigma, 0.0 if rho is None else rho)
         topology = Topology.from_mjmodel(model)
         samples, missing = checked(topology, qpos, fps)
-        count = int((~missing).sum())
-        if count < FEWEST_FRAMES:
-            raise Error(
-                f"{count} of {len(samples)} frames were recorded; refinement needs at least {FEWEST_FRAMES}"
-            )
-        samples = continuous(topology, samples, missing)
+        _require_frames(~missing)
+        smoothed = smooth(model, qpos, fps, confidence=confidence, sigma=sigma, rho=rho)
+        scale = smoothed.kernels.scale
+        _require_frames(scale > 0)
+        samples = continuous(topology, samples, scale == 0)
         chart = Chart.along(topology, samples, fps)
-        scale = np.where(missing, 0.0, 1.0)
         lifted = penalized.Samples.of(chart.lift(samples), scale, reml.prior(fps))
-        likeliest = reml.estimate(lifted, turning_dofs(topology), sigma, rho)
-        design = likeliest.design
-        per_second = np.array([1.0, fps, fps**2])[:, None, None]
-        path = chart.lower(design.curves(likeliest.levels) * per_second)
-        valid = design.certain(float(np.median(likeliest.levels)))
-        found = likeliest if sigma is not None else _without_outliers(likeliest, lifted, topology)
-        mean = np.zeros((lifted.basis.count, model.nv))
-        groups = []
-        for level in np.unique(found.levels):
-            at = np.flatnonzero(found.levels == level)
-            mean[:, at] = design.coefficients(level + widening, lifted.values[:, at])
-            groups.append((at, design.factor(level + widening)[0]))
+        noise, angles = smoothed.noise, turning_dofs(topology)
+        assert noise is not None, "the smoother by restricted maximum likelihood finds it"
+        found = cautious_noise(lifted, angles, fps, sigma, rho, noise.rho)
+        components = single(found)
+        mean, groups = posterior(components, components.levels)
         return cls(
             model=model,
             tree=Tree.from_mjmodel(model),
             fps=float(fps),
             samples=samples,
-            recorded=~missing,
+            confidence=np.where(scale > 0, 1 / np.where(scale > 0, scale, 1.0) ** 2, 0.0),
             chart=chart,
-            noise=Noise(found.sigma, design.rho),
+            estimate=found,
             mean=mean,
-            groups=tuple(groups),
-            trend=lifted.trend[0],
-            smoothed=Trajectory(np.arange(len(samples)) / fps, *path, valid),
+            groups=groups,
+            components=components,
+            smoothed=smoothed.trajectory,
         )
+
+    def coordinated(self, widening: float) -> Clip:
+        """The same recording under a prior whose dofs move together; see synergies.py.
+
+        widening: of the bandwidths, e-folds.
+        """
+        together = synergies(self.estimate, turning_dofs(self.tree.topology))
+        mean, groups = posterior(together, together.levels + widening)
+        return replace(self, mean=mean, groups=groups, components=together)
+
+    @property
+    def noise(self) -> Noise:
+        """What is taken for noise."""
+        return Noise(self.estimate.sigma, self.estimate.design.rho)
+
+    @property
+    def recorded(self) -> NDArray[np.bool_]:
+        """(T,) frames that have a sample."""
+        return self.confidence > 0
+
+    @property
+    def trend(self) -> Array:
+        """(T, nv) what the splines are added to."""
+        return self.estimate.design.samples.trend[0]
 
     @property
     def frames(self) -> int:
@@ -139,17 +154,18 @@ class Clip:
 
     def spread(self, z: Array) -> Array:
         """Coefficients (T + 4, nv) away from the mean of standard normal numbers z (T + 4, nv)."""
-        away = np.zeros_like(z)
+        away, sigma = np.zeros_like(z), self.components.sigma
         for at, root in self.groups:
-            away[:, at] = lapack.dtbtrs(root, np.asfortranarray(z[:, at] * self.noise.sigma[at]), uplo="U")[0]
-        return away
+            away[:, at] = lapack.dtbtrs(root, np.asfortranarray(z[:, at] * sigma[at]), uplo="U")[0]
+        return away @ self.components.weights
 
     def pulled(self, gradient: Array) -> Array:
         """The gradient by z (T + 4, nv) of what has this gradient by the coefficients."""
+        by_components, sigma = gradient @ self.components.weights.T, self.components.sigma
         by_z = np.zeros_like(gradient)
         for at, root in self.groups:
-            solved = lapack.dtbtrs(root, np.asfortranarray(gradient[:, at]), uplo="U", trans="T")[0]
-            by_z[:, at] = solved * self.noise.sigma[at]
+            solved = lapack.dtbtrs(root, np.asfortranarray(by_components[:, at]), uplo="U", trans="T")[0]
+            by_z[:, at] = solved * sigma[at]
         return by_z
 
     @functools.cached_property
@@ -200,25 +216,12 @@ def turning_dofs(topology: Topology) -> NDArray[np.bool_]:
     return angles
 
 
-def _without_outliers(found: reml.Estimate, lifted: penalized.Samples, topology: Topology) -> reml.Estimate:
-    """An estimate in which no joint's fast movement is taken for noise.
-
-    A frame rate may be too low to tell the two apart, and a single joint then seems to be several times as
-    noisy as the others. Such a joint gets the noise of the median one, and the bandwidth that belongs to it.
-    """
-    angles = turning_dofs(topology)
-    noisy = angles & (found.sigma > 0)
-    usual = float(np.median(found.sigma[noisy])) if noisy.any() else 0.0
-    suspect = noisy & (found.sigma > _SUSPECT * usual)
-    if not suspect.any():
-        return found
-    again = reml.estimate(lifted, angles, usual, found.design.rho)
-    levels = np.where(suspect, np.maximum(again.levels, found.levels), found.levels)
-    return reml.Estimate(levels, np.where(suspect, usual, found.sigma), found.design)
-
-
-# A joint whose noise seems to be more than so many times the median joint's.
-_SUSPECT = 1.5
+def _require_frames(recorded: NDArray[np.bool_]) -> None:
+    count = int(recorded.sum())
+    if count < FEWEST_FRAMES:
+        raise Error(
+            f"{count} of {len(recorded)} frames were recorded; refinement needs at least {FEWEST_FRAMES}"
+        )
 
 
 def filled(array: Array, count: int) -> Array:

@@ -7,7 +7,8 @@ that of the quintic spline through its poses, which no loss here uses (they diff
 stencils). TUNED are the clips that the settings were chosen on, HELD_OUT those on which none was; recorded
 ones are among both. `against smoother` is the mean error over the mean error of the automatic smoother, and
 `by clip` the geometric mean of that ratio over the clips, in which a clip with large torques weighs no more
-than another. `legs` is the error over the clean torque's size at hips, knees, ankles and feet.
+than another; `worst pose/raw` is that of a single clip and seed. `N m by clip` and `pose/raw by clip` are
+means over the seeds. `legs` is the error over the clean torque's size at hips, knees, ankles and feet.
 
 The data used here was obtained from mocap.cs.cmu.edu. The database was created with funding from NSF
 EIA-0196217.
@@ -82,6 +83,14 @@ def table(names: list[str], methods: dict, noise: recovery.Noise, fps: float, se
             f"{np.mean(raw_pose):6.2f} {pose:8.2f} {mean.milliseconds:7.0f}",
             flush=True,
         )
+    for method, found in rows.items():
+        errors = np.reshape([score.error for score in found], (len(names), seeds)).mean(axis=1)
+        print(f"  N m by clip, {method}: " + ", ".join(f"{n} {e:.2f}" for n, e in zip(names, errors)))
+    for method, found in rows.items():
+        shares = np.divide([score.pose_deg for score in found], raw_pose).reshape(len(names), seeds)
+        if np.isfinite(shares).all():
+            listed = ", ".join(f"{n} {share:.2f}" for n, share in zip(names, shares.mean(axis=1)))
+            print(f"  pose/raw by clip, {method}: {listed}")
 
 
 def main() -> None:
@@ -106,8 +115,11 @@ def main() -> None:
                 table(names, methods, recovery.NOISES[noise], fps, given.seeds)
         for name in ("walk", "run"):
             clean = recovery.clip(name).at(fps)
-            qpos = recovery.perturbed(clean, recovery.NOISES["white .05"], 0)
-            shares = {m: leg_share(clean, judge(clean.model, qpos, fps).tau) for m, judge in methods.items()}
+            shares = dict.fromkeys(methods, 0.0)
+            for seed in range(given.seeds):
+                qpos = recovery.perturbed(clean, recovery.NOISES["white .05"], seed)
+                for method, judge in methods.items():
+                    shares[method] += leg_share(clean, judge(clean.model, qpos, fps).tau) / given.seeds
             legs = ", ".join(f"{method} {share:.2f}" for method, share in shares.items())
             print(f"{fps:g} Hz, white .05, legs of {name}: {legs}")
         once_compiled(fps)

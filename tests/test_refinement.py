@@ -10,6 +10,7 @@ from pathlib import Path
 import mujoco
 import numpy as np
 import pytest
+from scipy.interpolate import BSpline
 from scipy.optimize import check_grad, rosen, rosen_der
 from scipy.spatial.transform import Rotation
 
@@ -145,9 +146,11 @@ def test_torques_are_mujocos_of_the_three_point_stencil(mixed):
     np.testing.assert_allclose(tau, expected, atol=1e-9 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("coordinated", [False, True])
 @pytest.mark.parametrize("frames", [50, 64])  # filled up to a whole program, and as long as one
-def test_the_gradient_is_that_of_finite_differences(mixed, frames):
+def test_the_gradient_is_that_of_finite_differences(mixed, frames, coordinated):
     clip = Clip.of(mixed, mixed_motion(frames), 30.0)
+    clip = clip.coordinated(0.2) if coordinated else clip
     rng = np.random.default_rng(0)
     weights = rng.uniform(0.5, 1, size=(frames - 3, mixed.nv))
 
@@ -172,6 +175,103 @@ def test_the_gradient_is_that_of_finite_differences(mixed, frames):
             epsilon=1e-6,
         )
         assert error < 1e-4 * size  # forward differences
+
+
+# Rotations that move together
+
+
+def dense_posterior(frames, fps, rho, level):
+    """(T, T) covariance of a smoothing spline's posterior for noise of 1, by dense matrices."""
+    knots = np.arange(-5.0, frames + 5)
+    splines = BSpline(knots, np.eye(frames + 4), 5)
+    values = splines(np.arange(frames))
+    points, weights = np.polynomial.legendre.leggauss(8)
+    times = (np.arange(frames - 1)[:, None] + (points + 1) / 2).ravel()
+    roughness = np.zeros((frames + 4, frames + 4))
+    corner = (2 * np.pi * 3.0 / fps) ** 2
+    prior = {2: corner**2, 3: 2 * corner, 4: 1.0}
+    for order, weight in prior.items():
+        bent = splines.derivative(order)(times)
+        roughness += weight * (bent.T * np.tile(weights / 2, frames - 1)) @ bent
+    w = np.exp(level)
+    penalty = 1 / sum(weight * w ** (2 * order) for order, weight in prior.items())
+    correlation = rho ** np.abs(np.subtract.outer(np.arange(frames), np.arange(frames)))
+    precision = values.T @ np.linalg.solve(correlation, values) + penalty * roughness
+    return values @ np.linalg.solve(precision, values.T)
+
+
+def test_coordinated_poses_spread_as_dense_algebra_says(mixed):
+    """Covariance of any two dofs: the components' posteriors, mixed as the components are."""
+    clip = Clip.of(mixed, mixed_motion(40), 30.0, sigma=0.02, rho=0.3).coordinated(0.1)
+    parts = clip.components
+    posteriors = {
+        level: dense_posterior(40, 30.0, 0.3, level + 0.1)
+        for level in np.unique(parts.levels[parts.sigma > 0])
+    }
+    at_knot = np.array([1, 26, 66, 26, 1]) / 120
+    frame, one, other = 20, 6, 8  # the knee, and the ball's second
+    spread = np.zeros((2, 40, clip.mean.size))
+    for number in range(clip.mean.size):
+        z = np.zeros(clip.mean.size)
+        z[number] = 1.0
+        coefficients = clip.spread(z.reshape(clip.mean.shape))
+        for row, dof in enumerate((one, other)):
+            spread[row, :, number] = np.convolve(coefficients[:, dof], at_knot, "valid")
+    for row, first in enumerate((one, other)):
+        found = spread[row, frame] @ spread[1].T  # with the other at all frames
+        expected = sum(
+            parts.weights[k, first] * parts.weights[k, other] * posteriors[parts.levels[k]][frame]
+            for k in np.flatnonzero(parts.sigma)
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-8 * np.abs(expected).max())
+    assert np.abs(parts.weights[:, one] * parts.weights[:, other]).max() > 0  # they do combine
+
+
+def synergy_motion(model, frames=150, fps=30.0, noise=0.05):
+    """A clean motion (T, nq) of a chain whose hinges follow one course, their shares, and noisy samples."""
+    t = np.arange(frames) / fps
+    shares = np.cos(np.arange(model.nv))
+    clean = np.outer(0.15 * np.sin(2 * np.pi * 1.5 * t) + 0.1 * np.sin(2 * np.pi * 0.4 * t), shares)
+    return clean, shares, clean + noise * np.random.default_rng(0).normal(size=clean.shape)
+
+
+@pytest.fixture(scope="module")
+def chain():
+    """Twelve hinges in a row."""
+    inside = "<geom size='.05' mass='1'/>"
+    for _ in range(12):
+        inside = (
+            f"<body pos='0 0 .1'><joint type='hinge' axis='0 1 0'/><geom size='.05' mass='1'/>{inside}</body>"
+        )
+    return mujoco.MjModel.from_xml_string(f"<mujoco><worldbody>{inside}</worldbody></mujoco>")
+
+
+def test_a_synergy_is_found_and_followed(chain):
+    clean, shares, noisy = synergy_motion(chain)
+    alone = Clip.of(chain, noisy, 30.0)
+    together = alone.coordinated(0.0)
+    parts = together.components
+    # Components of white noise are white noise: an orthogonal mixture, once each dof counts by its noise.
+    mixture = parts.weights / alone.noise.sigma
+    np.testing.assert_allclose(mixture @ mixture.T, np.eye(chain.nv), atol=1e-10)
+    fastest = mixture[np.argmax(parts.levels)]
+    direction = shares / alone.noise.sigma / np.linalg.norm(shares / alone.noise.sigma)
+    assert abs(fastest @ direction) > 0.95
+    before, after = (np.sqrt(np.mean((c.poses(c.mean) - clean)[6:-6] ** 2)) for c in (alone, together))
+    assert after < 0.9 * before  # none is cut below half of the widest band, or it would be a third
+
+
+def test_noise_is_taken_for_no_longer_than_can_be_told(chain):
+    """Correlated over seconds it looks like posture, and stays, unless it is known to be noise."""
+    clean, _, _ = synergy_motion(chain)
+    rng = np.random.default_rng(1)
+    slow = np.zeros_like(clean)
+    for t in range(1, len(clean)):
+        slow[t] = 0.98 * slow[t - 1] + 0.05 * np.sqrt(1 - 0.98**2) * rng.normal(size=chain.nv)
+    longest = np.exp(-1 / (0.35 * 30))
+    assert smooth(chain, clean + slow, 30.0).noise.rho > longest
+    assert Clip.of(chain, clean + slow, 30.0).noise.rho == pytest.approx(longest)
+    assert Clip.of(chain, clean + slow, 30.0, rho=0.98).noise.rho == 0.98
 
 
 # What it is for
@@ -302,6 +402,58 @@ def test_a_motion_comes_back_in_its_own_format(body_with_fingers):
     assert np.nanstd(back.poses[:, knee]) < 0.5 * np.nanstd(motion.poses[:, knee])
 
 
+# Confidences
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_frame_of_low_confidence_hardly_counts(mixed, method):
+    """However wrong it is: the rest decides, as if it had not been recorded."""
+    qpos, doubtful = mixed_motion(), slice(28, 31)
+    wrong, missing = qpos.copy(), qpos.copy()
+    wrong[doubtful, :3] += 0.1
+    wrong[doubtful, 7] += 0.5
+    missing[doubtful] = np.nan
+    confidence = np.ones(len(qpos))
+    confidence[doubtful] = 1e-6
+
+    def refined(motion, **options):
+        found = refine(mixed, motion, 30.0, method=method, settings=QUICK[method], **options)
+        return found.qpos[:, 7] if method == "map" else found.smoothed.qpos[:, 7]
+
+    bridged = refined(missing)
+    near = np.abs(refined(wrong, confidence=confidence) - bridged).max()
+    assert near < 0.02  # rad, of .5
+    assert np.abs(refined(wrong) - bridged).max() > 5 * near
+
+
+def test_confidence_zero_is_a_gap_and_one_is_none(mixed):
+    qpos = mixed_motion()
+    holed = qpos.copy()
+    holed[20:24] = np.nan
+    zero = np.ones(len(qpos))
+    zero[20:24] = 0.0
+    options = {"fps": 30.0, "settings": QUICK["map"]}
+    gap = refine(mixed, holed, **options)
+    lost = refine(mixed, qpos, confidence=zero, **options)
+    np.testing.assert_allclose(lost.qpos, gap.qpos, atol=1e-9)  # sums in another order
+    np.testing.assert_array_equal(lost.trajectory.valid[20:24], False)
+    whole, sure = refine(mixed, [qpos, qpos], confidence=[None, np.ones(len(qpos))], **options)
+    np.testing.assert_allclose(sure.qpos, whole.qpos, atol=1e-9)
+
+
+def test_adam_holds_frames_by_their_confidence(mixed):
+    """Twice the confidence, and half of it, pull twice and half as hard: only shares of the sum count."""
+    qpos = mixed_motion()
+    half = np.full(len(qpos), 0.5)
+    options = {"fps": 30.0, "method": "adam", "settings": QUICK["adam"]}
+    same = refine(mixed, qpos, confidence=half, **options)
+    np.testing.assert_allclose(same.qpos, refine(mixed, qpos, **options).qpos, atol=1e-9)
+    half[:30] = 0.01
+    moved = refine(mixed, qpos, confidence=half, **options).pose_change_deg
+    assert moved[:30].mean() > 1.1 * same.pose_change_deg[:30].mean()
+    assert moved[30:].mean() < same.pose_change_deg[30:].mean()
+
+
 # Bad input
 
 
@@ -318,6 +470,19 @@ def test_a_motion_comes_back_in_its_own_format(body_with_fingers):
         ({"motion": np.full((40, 13), np.nan)}, DynamicsError, "none of the 40 frames"),
         ({"motion": np.zeros((40, 3))}, DynamicsError, r"\(T, 13\)"),
         ({"motion": []}, analysis.Error, "empty"),
+        (
+            {"confidence": np.ones(59)},
+            DynamicsError,
+            r"confidence has shape \(59,\); this motion needs \(60,\)",
+        ),
+        (
+            {"confidence": np.full(60, 1.5)},
+            DynamicsError,
+            "confidence is 1.5 at frame 0; accepted: from 0 to 1",
+        ),
+        ({"confidence": np.eye(60)[:10].sum(axis=0)}, analysis.Error, "10 of 60 frames were recorded"),
+        ({"motion": [mixed_motion()] * 2, "confidence": [None]}, analysis.Error, "1 entries for 2 motions"),
+        ({"motion": [mixed_motion()] * 2, "confidence": 1.0}, analysis.Error, "0 entries for 2 motions"),
         ({"mass": 70.0}, analysis.Error, "mass: only for a Body"),
     ],
 )
@@ -395,11 +560,13 @@ def test_the_numbers(benchmark, shared, fps, clips):
             reductions.append(found["map"].reduction)
             for method, got in found.items():
                 errors[method].append(got.error)
-        refined, before = np.mean(poses, axis=0)
+        refined, before = np.transpose(poses)
         assert np.isfinite(errors["map"]).all()
-        assert refined < before, name
+        assert refined.mean() < before.mean(), name
+        assert (refined <= 1.01 * before).all(), name  # slow noise of rho .95 cannot be told from posture
         assert np.mean(errors["map"]) < np.mean(errors["reml"]), name
         if name == "white .05":
             assert np.mean(reductions) >= (83 if fps == 30 else 95)
+            assert np.mean(errors["map"]) <= 0.85 * np.mean(errors["reml"])
             lower = np.log(errors["map"]) - np.log(errors["reml"])
             assert np.exp(lower.mean()) <= 0.85
