@@ -107,10 +107,12 @@ class MotionRows:
     def reflected(self, end: Array, inner: Array) -> Array:
         """The point reflection of inner (nq, n) through end (nq, 1): `2 x - x_k`, `q q_k^-1 q` of turns.
 
-        The latter is `2 (q . q_k) q - q_k` of unit quaternions.
+        The latter is `2 (q . q_k) q / (q . q) - q_k`, which keeps the length and the sign of q_k.
         """
         (x, q), (x_inner, q_inner) = self.split(end), self.split(inner)
-        twice = 2 * sum(a * b for a, b in zip(q, q_inner))
+        squared = sum(part * part for part in q)
+        squared = _namespace(inner).where(squared == 0, 1, squared)
+        twice = 2 * sum(a * b for a, b in zip(q, q_inner)) / squared
         return self.join(2 * x - x_inner, [twice * a - b for a, b in zip(q, q_inner)])
 
     def motion(self, rows: Array, first: Array, second: Array) -> tuple[Array, Array]:

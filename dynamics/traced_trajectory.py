@@ -172,8 +172,10 @@ def _in_windows(
         states = rows_of.to_qpos(rows), rows_of.to_dofs(qvel), rows_of.to_dofs(qacc)
         return signs[:, window : window + 1], finish(*states)
 
-    one = jnp.ones((rows_of.turns, 1), qpos.dtype)
-    _, made = jax.lax.scan(step, one, (jnp.arange(count), earlier, blocks, later))
+    # The first recorded frame keeps its sign.
+    flips = rows_of.flips(rows_of.from_qpos(jnp.concatenate([before, qpos[:1]])))
+    first = (1 - 2 * (flips.sum(axis=1, keepdims=True) % 2)).astype(qpos.dtype)
+    _, made = jax.lax.scan(step, first, (jnp.arange(count), earlier, blocks, later))
     return jax.tree.map(lambda a: a.reshape(count * window, *a.shape[2:])[:frames], made)
 
 
@@ -204,7 +206,6 @@ def _continued(
 
     def outer(inner: Array) -> Array:
         rows = rows_of.from_qpos(inner)
-        rows = rows_of.unit(rows, _signs(rows_of, rows))
         return rows_of.to_qpos(rows_of.reflected(rows[:, :1], rows[:, 1:]) if padding else rows)
 
     # Both at once: half the program.
