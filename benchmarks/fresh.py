@@ -69,13 +69,19 @@ def program(job: str, bodies: int, dtype: str, frames: int) -> Any:
 
 
 def first_call(job: str, bodies: int, dtype: str, frames: int) -> dict[str, float]:
-    """s of the first call (tracing, compiling, running) and of the second."""
+    """s of the first call (tracing, compiling, running) and of the second.
+
+    Imports, the start of JAX's backend and loading LLVM come before.
+    """
     import jax
     from peers import in_precision
+
+    from dynamics import native
 
     function, args = program(job, bodies, dtype, frames)
     call = in_precision(dtype, function, *args)
     jax.block_until_ready(jax.numpy.zeros(1))  # starts the backend
+    native.serves(dtype)  # loads LLVM
     times = []
     for _ in range(2):
         start = time.perf_counter()

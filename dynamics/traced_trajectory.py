@@ -204,14 +204,14 @@ def _continued(
     """
     padding = 0 if scheme is None else min(scheme.padding, before, after)
 
-    def outer(inner: Array) -> Array:
-        rows = rows_of.from_qpos(inner)
-        return rows_of.to_qpos(rows_of.reflected(rows[:, :1], rows[:, 1:]) if padding else rows)
-
-    # Both at once: half the program.
-    sides = jax.vmap(outer)(jnp.stack([qpos[: padding + 1], qpos[: -padding - 2 : -1]]))
+    # Both at once, one after the other: half the program.
+    rows = rows_of.from_qpos(jnp.concatenate([qpos[: padding + 1], qpos[: -padding - 2 : -1]]))
+    if padding:
+        ends = jnp.repeat(rows[:, :: padding + 1], padding + 1, axis=1)
+        rows = rows_of.reflected(ends, rows)
+    sides = jnp.split(rows_of.to_qpos(rows), 2)
     start, end = (
-        jnp.pad(side, ((0, wanted - len(side)), (0, 0)), mode="edge")
+        jnp.pad(side[bool(padding) :], ((0, wanted - len(side) + bool(padding)), (0, 0)), mode="edge")
         for side, wanted in zip(sides, (before, after))
     )
     return start[::-1], end
