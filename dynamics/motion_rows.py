@@ -100,7 +100,7 @@ class MotionRows:
         xp = _namespace(rows)
         # The root's slope is infinite at zero: its argument must stay away from zero in both branches.
         factor = (1 if signs is None else signs) / xp.sqrt(xp.where(zero, 1, squared))
-        # Part by part: what XLA makes of one product, and of its transpose, takes two to three times as long.
+        # Part by part: what XLA makes of the transpose of one product takes up to twice as long.
         scaled = (part * factor for part in turns)
         return self.join(numbers, [xp.where(zero, one, part) for one, part in zip((1, 0, 0, 0), scaled)])
 

@@ -4,6 +4,7 @@ Judges: complex steps and finite differences, long doubles, and `_rnea_frame`, t
 share neither the equations' form nor the differentiation nor the compiler with the machine code.
 """
 
+import ctypes
 import functools
 import operator
 import os
@@ -1097,3 +1098,16 @@ def test_inside_jit_every_piece_is_computed_before_the_result_is_used():
         again = run(tree, *states), gradient(masses, *states), bodies(*many)
         for a, b in zip(again, first):
             np.testing.assert_array_equal(a, b)
+
+
+def test_the_handler_tells_its_version_before_xla_hands_out_its_table():
+    """As jaxlib 0.8 asks: by a call frame (xla/ffi/api/c_api.h) whose pointer to that table is null."""
+    metadata, extension, frame = ((ctypes.c_int64 * 16)() for _ in range(3))
+    extension[1], extension[3] = 1, ctypes.addressof(metadata)  # its kind; where the answer goes
+    frame[1] = ctypes.addressof(extension)
+    address = library.forward(np.dtype(np.float64), False).handler
+    assert ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)(address)(ctypes.addressof(frame)) is None
+    header = (Path(jax.ffi.include_dir()) / "xla/ffi/api/c_api.h").read_text()
+    told = np.frombuffer(metadata, np.int32)[6:8]
+    for part, number in zip(("MAJOR", "MINOR"), told):
+        assert f"#define XLA_FFI_API_{part} {number}\n" in header

@@ -146,8 +146,8 @@ def test_torques_are_mujocos_of_the_three_point_stencil(mixed):
     np.testing.assert_allclose(tau, expected, atol=1e-9 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("coordinated", [False, True])
-@pytest.mark.parametrize("frames", [50, 64])  # filled up to a whole program, and as long as one
+# Filled up to a whole program, and as long as one.
+@pytest.mark.parametrize(("frames", "coordinated"), [(50, True), (64, False)])
 def test_the_gradient_is_that_of_finite_differences(mixed, frames, coordinated):
     clip = Clip.of(mixed, mixed_motion(frames), 30.0)
     clip = clip.coordinated(0.2) if coordinated else clip
